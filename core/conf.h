@@ -1,0 +1,126 @@
+#ifndef SCHEDD_CORE_CONF_H
+#define SCHEDD_CORE_CONF_H
+
+/*
+ * Settings: one table (conf.def), read from an INI file and from
+ * --section.key=value; where each value came from is remembered. An unknown
+ * key or a value out of range stops the start with file, line and what was
+ * expected. docs/config.md is held against the table by lint.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/buf.h"
+#include "core/err.h"
+#include "core/log.h"
+
+/* The policy of a queue: [queue] sets what holds for all, [queue "name"]
+ * for one. Every field can also be changed over HTTP; that change is kept in
+ * Redis and wins over the file. */
+struct queue_policy {
+	uint64_t max_tasks;      /* live tasks; default 500000 */
+	uint64_t max_payload;    /* bytes; default 64 KiB */
+	uint64_t max_attempts;   /* default 3 */
+	uint64_t lease_ms;       /* default one day */
+	uint64_t retry_base_ms;  /* first retry after this; default 10 s */
+	uint64_t retry_max_ms;   /* never later than this; default 1 h */
+	uint64_t finish_keep;    /* finished tasks remembered; 100000 */
+	uint64_t finish_age_ms;  /* and for how long; 7 days */
+	uint64_t dead_keep;      /* 0 = no limit (default) */
+	uint64_t dead_age_ms;    /* 0 = no limit (default) */
+};
+
+struct conf_queue {
+	char name[NAME_MAX_LEN + 1];
+	char backend[NAME_MAX_LEN + 1]; /* "main" */
+	struct queue_policy policy;     /* [queue] with its own laid over */
+};
+
+struct conf_redis {
+	char name[NAME_MAX_LEN + 1]; /* only "main" for now */
+	char *url;           /* "" = a private redis-server of our own;
+	                        tcp://host:port, unix:/path */
+	char *user;          /* "" = the default user */
+	char *password_file; /* "" = none; first line is the password */
+	char *prefix;        /* "sched:" */
+	uint64_t database;
+	uint64_t deadline_ms;         /* a command's answer; 2000 */
+	uint64_t connect_timeout_ms;  /* 2000 */
+	uint64_t max_pending;         /* operations under way; 20000 */
+	uint64_t max_pending_bytes;   /* their bytes; 64 MiB */
+};
+
+struct conf {
+	char *server_state_dir;
+	uint64_t server_drain_ms;
+
+	char *http_listen; /* comma separated: host:port, [v6]:port, unix:/path */
+	uint64_t http_max_connections;
+	uint64_t http_max_body;
+	uint64_t http_header_timeout_ms;
+	uint64_t http_idle_timeout_ms;
+	uint64_t http_write_timeout_ms;
+	uint64_t http_min_rate; /* bytes per second, of a body */
+
+	uint64_t worker_timeout_ms;
+	uint64_t worker_forget_ms;
+
+	uint64_t janitor_interval_ms;
+	uint64_t janitor_slice;
+
+	uint64_t limits_max_waiting;
+	uint64_t limits_max_queues;
+
+	enum log_level log_level;
+	bool log_access;
+
+	int64_t debug_clock_offset_ms;
+
+	struct queue_policy queue_default; /* [queue] */
+	struct conf_queue *queues;         /* [queue "name"], by name */
+	size_t queue_count;
+	struct conf_redis *redis; /* [redis "name"]; [0] is "main", always */
+	size_t redis_count;
+
+	struct conf_source *sources; /* where each value came from; conf.c */
+	size_t source_count;
+};
+
+/*
+ * Reads defaults, then the file (NULL: none), then args: the words of argv
+ * that start with "--" and hold a '.', such as --http.listen=:0. On failure
+ * *out is NULL and why holds one line for people: file:line (or the
+ * argument), the key, what was expected. The caller frees with conf_free.
+ */
+enum err conf_load(struct conf **out, const char *file, char *const *args,
+    size_t arg_count, struct buf *why) MUST_CHECK;
+void conf_free(struct conf *c);
+
+/*
+ * Reload: reads anew the same way and, when all is well and only settings
+ * differ that may change while running, swaps the contents of *c. Otherwise
+ * *c stays as it is, wholly, and why says what stood against it.
+ */
+enum err conf_reload(struct conf *c, const char *file, char *const *args,
+    size_t arg_count, struct buf *why) MUST_CHECK;
+
+/* The whole effective table, one "section.key = value  # source" per line. */
+void conf_print(const struct conf *c, struct buf *out);
+/* The policy for a queue of that name: its own section or [queue]. */
+const struct queue_policy *conf_queue_policy(
+    const struct conf *c, struct span queue);
+
+/* The table itself, for docs lint and for later man pages. */
+struct conf_row {
+	const char *section; /* "http", "queue", "redis" */
+	const char *key;     /* "listen" */
+	const char *type;    /* "number", "time", "size", "text", "bool", ... */
+	const char *fallback; /* the default, as text */
+	const char *help;
+	bool reloadable;
+};
+const struct conf_row *conf_rows(size_t *count);
+
+#endif

@@ -1,0 +1,42 @@
+/* The error table made into arrays; see err.def. */
+
+#include "core/err.h"
+
+static const struct err_info table[ERR_COUNT] = {
+    [ERR_OK] = {"OK", "ok", -1, 200},
+#define E(num, name, http, text) [ERR_##name] = {#name, text, num, http},
+#include "core/err.def"
+#undef E
+};
+
+/* A number used twice, or above 999, does not compile. */
+static const short by_number[1000] = {
+#define E(num, name, http, text) [num] = ERR_##name,
+#include "core/err.def"
+#undef E
+};
+
+const struct err_info *
+err_info(enum err e)
+{
+	if ((unsigned)e >= ERR_COUNT)
+		e = ERR_BUG;
+	return &table[e];
+}
+
+enum err
+err_by_number(int number)
+{
+	if (number < 0 || number > 999)
+		return ERR_OK;
+	return (enum err)by_number[number];
+}
+
+bool
+err_is_retryable(enum err e)
+{
+	int http = err_info(e)->http;
+
+	return http == 408 || http == 429 || http == 503 || http == 504 ||
+	    http == 507;
+}

@@ -1,0 +1,33 @@
+#ifndef SCHEDD_CORE_MEM_H
+#define SCHEDD_CORE_MEM_H
+
+/*
+ * Small fixed allocations and assertions. xcalloc and its relatives abort
+ * when memory ends: use them for sizes that we choose. Whatever a peer can
+ * size is bounded by a cap first (core/buf.h, core/arena.h).
+ */
+
+#include <stddef.h>
+
+/* What cannot be. Always compiled in: prints where and what, then aborts. */
+#define ASSERT(x) ((x) ? (void)0 : assert_failed(#x, __FILE__, __LINE__))
+
+#define MUST_CHECK __attribute__((warn_unused_result))
+#define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
+
+/* The struct of the given type whose member is at ptr. */
+#define CONTAINER_OF(ptr, type, member)                                        \
+	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+
+_Noreturn void assert_failed(const char *what, const char *file, int line);
+
+/* Zeroed memory for n items of the given size; aborts when there is none. */
+void *xcalloc(size_t n, size_t size);
+/* As realloc(3), but aborts when there is none. New bytes are not zeroed. */
+void *xrealloc(void *p, size_t n, size_t size);
+/* A copy of s on the heap; the caller frees it with free(). */
+char *xstrdup(const char *s);
+/* A NUL-terminated copy of n bytes at p; the caller frees it with free(). */
+char *xmemdupz(const void *p, size_t n);
+
+#endif

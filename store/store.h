@@ -1,0 +1,369 @@
+#ifndef SCHEDD_STORE_STORE_H
+#define SCHEDD_STORE_STORE_H
+
+/*
+ * Everything other folders may ask of the task store (Redis). The contract:
+ *
+ * 1. cb runs exactly once, from the loop, after the call has returned. Also
+ *    when the input is refused, the store is full, or shutting down.
+ * 2. Inputs are read during the call and never kept (exception: struct
+ *    store_take). Results belong to the store and are valid until cb returns.
+ * 3. After cb returns the store never touches arg again.
+ * 4. Every operation has a deadline (redis.main.deadline).
+ * 5. There is no cancel. A caller that lost interest ignores the result; a
+ *    waiting take is told with store_take_leave.
+ * 6. At most redis.main.max_pending operations; beyond it STORE_BUSY.
+ * 7. Three outcomes: done (ERR_OK); not done, safe to retry (REDIS_DOWN,
+ *    STORE_BUSY, STORE_FULL, STORE_READ_ONLY, SHUTTING_DOWN); unknown
+ *    (STORE_UNKNOWN: sent, then the connection or the deadline was lost).
+ *    102-107, 111 and 113 are refusals by Redis that a person must look at.
+ * 8. Queue, worker and task names given to it are valid (core/str.h).
+ *
+ * Times are ms since 1970 on Redis's clock (plus debug.clock_offset).
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/buf.h"
+#include "core/conf.h"
+#include "core/err.h"
+#include "core/list.h"
+
+struct loop;
+struct store;
+
+enum task_state {
+	TASK_GONE, /* not known (any more) */
+	TASK_TODO,
+	TASK_DELAYED,
+	TASK_DOING,
+	TASK_FAILED,
+	TASK_FINISH,
+	TASK_DEAD,
+	TASK_STATE_COUNT
+};
+
+enum lane { LANE_HIGH, LANE_NORMAL, LANE_LOW, LANE_COUNT };
+
+/* "todo" ... ; TASK_GONE is "gone". */
+const char *task_state_name(enum task_state state);
+bool task_state_parse(struct span name, enum task_state *out);
+const char *lane_name(enum lane lane);
+bool lane_parse(struct span name, enum lane *out);
+
+/* ---- life of the store ------------------------------------------------ */
+
+/*
+ * Starts the private redis-server where redis.main.url is empty, and begins
+ * to connect. Fails at once (STATE_DIR, STATE_LOCKED, REDIS_SERVER, CONF_*)
+ * with a line for people in why. Keeps loop and conf.
+ */
+enum err store_open(struct store **out, struct loop *loop,
+    const struct conf *conf, struct buf *why) MUST_CHECK;
+
+/* Called once, when the first connection is ready (ERR_OK) or is found to
+ * be hopeless (REDIS_AUTH, REDIS_SETTINGS, REDIS_SERVER with a line in why):
+ * schedd exits then. An unreachable server is not hopeless. */
+typedef void store_ready_cb(enum err err, struct span why, void *arg);
+void store_on_ready(struct store *s, store_ready_cb *cb, void *arg);
+
+/* May pushes be accepted now? Else why says why not, for /readyz. */
+bool store_is_ready(const struct store *s, const char **why);
+
+/* Completes what is pending with SHUTTING_DOWN, flushes worker sightings,
+ * ends the private redis-server; cb when all of it is done. */
+void store_close(struct store *s, void (*cb)(void *arg), void *arg);
+void store_free(struct store *s);
+
+/* Settings were reloaded (same struct conf). */
+void store_reloaded(struct store *s);
+
+/* ---- push ------------------------------------------------------------- */
+
+struct store_task {
+	struct span id;      /* valid, never empty */
+	struct span payload; /* bytes, at most the policy's max_payload: the
+	                        store checks it and answers per task */
+	enum lane lane;
+	bool replace;
+	uint32_t max_attempts; /* 0 = the queue's */
+	int64_t run_at;        /* ms; 0 = now */
+	int64_t delay_ms;      /* instead of run_at: from Redis's now; 0 = none */
+};
+
+struct store_pushed {
+	enum err err;          /* ERR_OK: queued or known */
+	enum task_state known; /* TASK_GONE: was queued; else its state */
+};
+
+/* n results in the order of the tasks; err other than ERR_OK: none. */
+typedef void store_push_cb(
+    enum err err, const struct store_pushed *results, size_t n, void *arg);
+/* n is 1 to 1000. */
+void store_push(struct store *s, struct span queue,
+    const struct store_task *tasks, size_t n, store_push_cb *cb, void *arg);
+
+/* ---- take ------------------------------------------------------------- */
+
+struct store_taken {
+	struct span id, payload;
+	uint64_t attempt; /* 1 = the first handing-out */
+};
+
+struct store_take_result {
+	enum err err; /* ERR_OK also for an empty answer */
+	const struct store_taken *tasks;
+	size_t n;
+	int64_t lease_until;
+	bool paused;
+};
+
+struct store_take;
+typedef void store_take_cb(const struct store_take_result *r, void *arg);
+
+/* Owned by the caller and kept by the store until cb was called. The spans
+ * must stay valid as long. Zero it, fill the first part, call store_take. */
+struct store_take {
+	struct span queue, worker;
+	struct span request_id; /* empty = none; 1-64 of a name's characters */
+	uint32_t count;         /* 1-1000 */
+	uint64_t lease_ms;      /* 0 = the queue's */
+	uint64_t wait_ms;       /* 0 = do not wait */
+	store_take_cb *cb;
+	void *arg;
+	/* private to the store */
+	struct list link;
+	void *queue_ref;
+	int64_t began_us;
+	uint64_t expires_tick;
+	int where;
+	bool left;
+};
+/* TOO_MANY_WAITING when limits.max_waiting are waiting already. */
+void store_take(struct store *s, struct store_take *t);
+/* The client left. A waiting take gets nothing leased; if the script is under
+ * way, what it brings is put back at the front without counting an attempt.
+ * cb is called all the same (CLIENT_GONE), not within this call. */
+void store_take_leave(struct store *s, struct store_take *t);
+/* Tasks were taken for t (its cb is running or has run with them) but cannot
+ * be delivered: puts them back without counting the attempt. */
+void store_untake(struct store *s, struct span queue, struct span worker,
+    const struct span *ids, size_t n);
+/* Ends every waiting take with an empty answer (drain). */
+void store_take_wake_all(struct store *s);
+size_t store_waiting(const struct store *s);
+
+/* ---- report, extend --------------------------------------------------- */
+
+struct store_report_item {
+	struct span id;
+	struct span text;  /* result of a finish (JSON bytes) or error of a
+	                      fail; empty = none */
+	bool failed;
+	bool no_retry;     /* fail only: straight to dead */
+};
+
+/* Per item, in order: ERR_OK, LEASE_LOST, TASK_NOT_HELD, TASK_CANCELLED,
+ * TASK_UNKNOWN; dead says that a failed one ran out of attempts. */
+struct store_reported {
+	enum err err;
+	bool dead;
+};
+typedef void store_report_cb(
+    enum err err, const struct store_reported *items, size_t n, void *arg);
+/* n is 1 to 2000. */
+void store_report(struct store *s, struct span queue, struct span worker,
+    const struct store_report_item *items, size_t n, store_report_cb *cb,
+    void *arg);
+
+/* Items as of a report; lease_until of those that were extended. */
+typedef void store_extend_cb(enum err err, const struct store_reported *items,
+    size_t n, int64_t lease_until, void *arg);
+void store_extend(struct store *s, struct span queue, struct span worker,
+    const struct span *ids, size_t n, uint64_t lease_ms, store_extend_cb *cb,
+    void *arg);
+
+/* ---- one task, pages of tasks ----------------------------------------- */
+
+struct store_task_info {
+	struct span id, payload; /* payload empty for a finished one */
+	enum task_state state;
+	enum lane lane;
+	int64_t pushed_at;   /* 0 once finished */
+	int64_t due_at;      /* run_at, retry_at, lease end; when it finished or
+	                        died; 0 for todo */
+	int64_t taken_at;    /* doing only, else 0 */
+	uint64_t attempts;   /* handed out so far */
+	uint64_t max_attempts; /* effective */
+	struct span worker;  /* who holds or finished it; empty = nobody */
+	struct span error, result; /* empty = none */
+};
+typedef void store_task_cb(
+    enum err err, const struct store_task_info *task, void *arg);
+/* TASK_UNKNOWN or QUEUE_UNKNOWN when it is not there. */
+void store_task_get(struct store *s, struct span queue, struct span id,
+    store_task_cb *cb, void *arg);
+/* Removes it in any state; *task says the state it was in (id and state
+ * only). A held one is cancelled: its worker's report is TASK_CANCELLED. */
+void store_task_remove(struct store *s, struct span queue, struct span id,
+    store_task_cb *cb, void *arg);
+
+struct store_page {
+	const struct store_task_info *tasks; /* payload and result left out */
+	size_t n;
+	struct span after; /* where the next page begins; empty = the end */
+};
+typedef void store_page_cb(enum err err, const struct store_page *p, void *arg);
+/* A page of one state, in its natural order (todo: as they will be taken).
+ * after: empty, or what the last page gave (FIELD_RANGE when it is not).
+ * match: a glob on the id, empty = all. limit 1-1000. A page may be short,
+ * even empty, and still have an after: the work per call is bounded. */
+void store_task_list(struct store *s, struct span queue, enum task_state state,
+    struct span match, struct span after, uint32_t limit, store_page_cb *cb,
+    void *arg);
+
+/* ---- sets of tasks ---------------------------------------------------- */
+
+enum store_act { STORE_PURGE, STORE_RETRY };
+
+struct store_filter {
+	enum task_state state;
+	const struct span *ids; /* NULL: by match */
+	size_t id_count;        /* up to 1000 */
+	struct span match;      /* glob on the id; "*" = all */
+	bool dry_run;
+};
+typedef void store_count_cb(enum err err, uint64_t count, void *arg);
+/*
+ * Purge removes; retry moves failed, dead or delayed ones to todo (a dead
+ * one starts with attempt 1 again). Works in bounded slices; cb after the
+ * last. When a slice fails, count says how many were acted on before. A
+ * purge of doing cancels. Retry of another state: STATE_UNKNOWN.
+ */
+void store_act_on(struct store *s, struct span queue, enum store_act act,
+    const struct store_filter *f, store_count_cb *cb, void *arg);
+
+/* ---- queues ----------------------------------------------------------- */
+
+enum { RATE_PUSHED, RATE_TAKEN, RATE_FINISHED, RATE_FAILED, RATE_COUNT };
+
+/* Since the queue was made, kept in Redis. */
+struct store_totals {
+	uint64_t pushed, taken, finished, failed, dead, lease_lost, reclaimed,
+	    retried, trimmed;
+};
+
+/* Which fields of the policy were set over HTTP (1u << enum policy_field). */
+enum policy_field {
+	POLICY_MAX_TASKS,
+	POLICY_MAX_PAYLOAD,
+	POLICY_MAX_ATTEMPTS,
+	POLICY_LEASE,
+	POLICY_RETRY_BASE,
+	POLICY_RETRY_MAX,
+	POLICY_FINISH_KEEP,
+	POLICY_FINISH_AGE,
+	POLICY_DEAD_KEEP,
+	POLICY_DEAD_AGE,
+	POLICY_FIELD_COUNT
+};
+
+struct store_queue_info {
+	struct span name;
+	const char *backend;
+	bool paused;
+	uint64_t counts[TASK_STATE_COUNT]; /* [TASK_GONE] unused */
+	uint64_t lanes[LANE_COUNT];
+	double oldest_todo_s;              /* 0 when todo is empty */
+	double rates[RATE_COUNT];          /* per second, over a minute */
+	struct store_totals totals;
+	size_t waiting;                    /* takes that wait, of this process */
+	struct queue_policy policy;        /* effective */
+	unsigned overridden;               /* 1u << enum policy_field */
+};
+typedef void store_queue_cb(
+    enum err err, const struct store_queue_info *q, void *arg);
+/* Fresh from Redis. QUEUE_UNKNOWN unless pushed to, patched or configured. */
+void store_queue_get(
+    struct store *s, struct span queue, store_queue_cb *cb, void *arg);
+
+struct store_policy_change {
+	unsigned set;   /* 1u << enum policy_field: take values[] */
+	unsigned unset; /* back to what the file says */
+	uint64_t values[POLICY_FIELD_COUNT]; /* ms, bytes, counts */
+	int paused;     /* 1, 0, or -1 = leave */
+};
+/* Makes the queue if it is new. The callback gets the queue as it is then. */
+void store_queue_set(struct store *s, struct span queue,
+    const struct store_policy_change *change, store_queue_cb *cb, void *arg);
+
+/* From memory, at most about a second old for queues in use: for lists,
+ * /v1/stats and /metrics. Borrowed until the loop runs again. Sorted by
+ * name. */
+typedef void store_queue_each_fn(const struct store_queue_info *q, void *arg);
+void store_queue_each(struct store *s, store_queue_each_fn *fn, void *arg);
+size_t store_queue_count(const struct store *s);
+
+/* Counters of this process, from memory: the values of METRIC_QUEUE_*_TOTAL. */
+struct store_counters {
+	uint64_t pushed, exists, refused, taken, finished, failed, lease_lost,
+	    reclaimed, retried, dead, trimmed;
+};
+const struct store_counters *store_queue_counters(
+    struct store *s, struct span queue);
+
+/* ---- workers ---------------------------------------------------------- */
+
+/* A worker was heard of (take, report, extend, heartbeat): kept in memory,
+ * written to Redis once a second in one go. heartbeat marks it as one that
+ * sends heartbeats. details: JSON object as it came, empty = unchanged. */
+void store_worker_seen(struct store *s, struct span worker, const char *addr,
+    bool heartbeat, struct span details);
+
+struct store_worker_info {
+	struct span name, addr, details;
+	int64_t last_seen;
+	int64_t last_heartbeat; /* 0 = never sent one */
+	uint64_t held;          /* leases, in all queues */
+};
+typedef void store_workers_cb(enum err err,
+    const struct store_worker_info *workers, size_t n, void *arg);
+void store_worker_list(struct store *s, store_workers_cb *cb, void *arg);
+/* Forgets a worker and takes its leases back (attempts count).
+ * WORKER_UNKNOWN when it is not there. count: leases taken back. */
+void store_worker_remove(
+    struct store *s, struct span worker, store_count_cb *cb, void *arg);
+size_t store_worker_count(const struct store *s);
+
+/* ---- the janitor's slices --------------------------------------------- */
+
+/*
+ * Each does at most limit tasks of one queue; count says how many. Whether
+ * there is more is seen from count == limit. They are idempotent and safe
+ * beside any other schedd on the same Redis.
+ */
+enum store_duty {
+	DUTY_DOING,   /* leases that are over -> front of todo, or dead */
+	DUTY_FAILED,  /* retry_at reached -> todo */
+	DUTY_DELAYED, /* run_at reached -> todo */
+	DUTY_FINISH,  /* over finish_keep or finish_age -> gone */
+	DUTY_DEAD,    /* over dead_keep or dead_age -> gone */
+	DUTY_WORKERS, /* silent workers' leases -> todo; forget old workers,
+	                 request ids, cancel marks. Not per queue. */
+	DUTY_COUNT
+};
+/* queue is empty for DUTY_WORKERS. */
+void store_duty_run(struct store *s, enum store_duty duty, struct span queue,
+    uint32_t limit, store_count_cb *cb, void *arg);
+
+/* Asks Redis, in one command, for the numbers of the queues in use and some
+ * of the others; the janitor calls it once a second. cb gets the number of
+ * queues read. */
+void store_tick(struct store *s, store_count_cb *cb, void *arg);
+/* After a tick, from memory: has this duty something to do in this queue? */
+bool store_duty_is_due(
+    struct store *s, enum store_duty duty, struct span queue);
+
+#endif
