@@ -1,0 +1,68 @@
+"""The arrows between the folders, and each third-party API in its place."""
+
+import re
+
+from _common import PRODUCT, files, finish, no_comments, root
+
+# What a folder may include of ours: prefixes, or one whole header.
+ARROWS = {
+    "core": ("core/",),
+    "store": ("core/", "store/"),
+    "http": ("core/", "http/", "store/store.h"),
+    "janitor": ("core/", "janitor/", "store/store.h"),
+    "cli": ("core/", "cli/"),
+}
+
+# Where a third-party header may stand.
+PLACES = {
+    r"hiredis/": r"store/",
+    r"cjson/": r"core/json\.c",
+    r"ini\.h": r"core/conf\w*\.c",
+    r"curl/": r"cli/",
+    r"event2/": r"core/loop\w*\.c|http/|store/",
+}
+
+SYSTEM = re.compile(r"(sys|netinet|arpa|net|linux)/\w+\.h|\w+\.h")
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
+
+
+def ours(rel, name):
+    folder = rel.parts[0]
+    if not (root() / name).exists():
+        yield f"{rel}: includes {name}, which does not exist"
+    if folder in ARROWS and not name.startswith(ARROWS[folder]):
+        yield f"{rel}: {folder} may not see {name}"
+
+
+def theirs(rel, name):
+    for header, place in PLACES.items():
+        if re.match(header, name):
+            if not re.match(place, str(rel)):
+                yield f"{rel}: <{name}> belongs into {place} only"
+            return
+    if not SYSTEM.fullmatch(name):
+        yield f"{rel}: <{name}> is of no library that we use"
+
+
+def own_first(rel, includes):
+    """x.c includes x.h before all else: so every header stands alone."""
+    own = rel.with_suffix(".h")
+    if rel.suffix != ".c" or not (root() / own).exists():
+        return
+    if not includes or includes[0] != ('"', str(own)):
+        yield f"{rel}: the first include must be {own}"
+
+
+def check(rel):
+    includes = INCLUDE.findall(no_comments(rel))
+    for kind, name in includes:
+        yield from ours(rel, name) if kind == '"' else theirs(rel, name)
+    yield from own_first(rel, includes)
+
+
+def main():
+    sources = files(".c", ".h", under=PRODUCT + ("schedd.c",))
+    finish([f for rel in sources for f in check(rel)], len(sources))
+
+
+main()
