@@ -10,7 +10,7 @@ function(embed_files out prefix)
 			COMMAND ${CMAKE_COMMAND} -DIN=${file} -DOUT=${target}
 				-DNAME=${prefix}_${stem}
 				-P ${CMAKE_SOURCE_DIR}/cmake/embed_one.cmake
-			DEPENDS ${file} ${CMAKE_SOURCE_DIR}/cmake/embed_one.cmake
+			DEPENDS ${ARGN} ${CMAKE_SOURCE_DIR}/cmake/embed_one.cmake
 			VERBATIM)
 		list(APPEND sources ${target})
 	endforeach()

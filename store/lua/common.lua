@@ -1,0 +1,76 @@
+-- Common beginning of the scripts: keys, the clock, where a task stands.
+-- A task's value is P, its push time in ms (6 bytes) and the payload; once
+-- finished F, the time (6 bytes) and the worker. docs/decisions/002.
+local call, base = redis.call, KEYS[1]
+local time = call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1]
+
+-- The state's letter of an id whose value is given (false: unknown).
+local function state_of(id, value)
+	if not value then return '-' end
+	if value:byte() == 70 then return 'f' end
+	if call('ZSCORE', base .. 'doing', id) then return 'g' end
+	if call('ZSCORE', base .. 'failed', id) then return 'r' end
+	if call('ZSCORE', base .. 'dead', id) then return 'x' end
+	if call('ZSCORE', base .. 'delayed', id) then return 'y' end
+	return 't'
+end
+
+local lanes = { h = 'todo:high', n = 'todo:normal', l = 'todo:low' }
+local lane_order = { 'h', 'n', 'l' }
+
+-- The lane's letter and max_attempts of a task's options (false: none).
+local function options(opts)
+	if not opts then return 'n', nil end
+	return opts:sub(1, 1), tonumber(opts:sub(2))
+end
+
+-- Puts ids (at most 1,000) into their lanes: at the end, or at the front in
+-- the order given.
+local function to_lanes(ids, front)
+	if #ids == 0 then return end
+	local opts = call('HMGET', base .. 'opts', unpack(ids))
+	local by = { h = {}, n = {}, l = {} }
+	for i = 1, #ids do
+		local lane = by[options(opts[i])]
+		if front then
+			table.insert(lane, 1, ids[i])
+		else
+			lane[#lane + 1] = ids[i]
+		end
+	end
+	for _, l in ipairs(lane_order) do
+		if #by[l] > 0 then
+			call(front and 'LPUSH' or 'RPUSH', base .. lanes[l],
+				unpack(by[l]))
+		end
+	end
+end
+
+local function count(field, n)
+	if n ~= 0 then call('HINCRBY', base .. 'meta', field, n) end
+end
+
+-- Ids (at most 1,000) leave doing; holders is what HMGET holder gave.
+local function release(ids, holders)
+	if #ids == 0 then return end
+	local held = {}
+	for i = 1, #ids do
+		local worker = holders[i] and holders[i]:match(' (.*)')
+		if worker then held[worker] = (held[worker] or 0) + 1 end
+	end
+	call('ZREM', base .. 'doing', unpack(ids))
+	call('HDEL', base .. 'holder', unpack(ids))
+	for worker, n in pairs(held) do
+		if call('HINCRBY', base .. 'held', worker, -n) <= 0 then
+			call('HDEL', base .. 'held', worker)
+		end
+	end
+end
+
+-- Nothing is left of ids (at most 1,000) outside their list or set.
+local function forget(ids)
+	for _, key in ipairs({ 'task', 'retry', 'opts', 'error', 'result' }) do
+		call('HDEL', base .. key, unpack(ids))
+	end
+end

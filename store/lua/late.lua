@@ -1,0 +1,25 @@
+-- Part of report.lua: what arrives after its lease.
+-- A report for a task that nobody holds: the letter why it is not taken, or
+-- nil when a late finish is (the task is then out of where it waited).
+local function unheld(it)
+	local value = call('HGET', base .. 'task', it.id)
+	if call('ZSCORE', base .. 'cancelled', it.id .. ' ' .. it.worker) then
+		return 'c'
+	end
+	local state = state_of(it.id, value)
+	if state == '-' then return 'u' end
+	if state == 'f' then
+		return it.kind == 'f' and value:sub(8) == it.worker and 'k' or 'l'
+	end
+	local tried = call('HGET', base .. 'retry', it.id)
+	if not tried then return 'n' end
+	if it.kind ~= 'f' then return 'l' end
+	if state == 't' then
+		local lane = options(call('HGET', base .. 'opts', it.id))
+		call('LREM', base .. lanes[lane], 1, it.id)
+	else
+		local sets = { r = 'failed', x = 'dead', y = 'delayed' }
+		call('ZREM', base .. sets[state], it.id)
+	end
+	return nil
+end

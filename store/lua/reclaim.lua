@@ -1,0 +1,64 @@
+#!lua flags=allow-oom
+-- Takes leases back: those that are over, or all of some workers. The task
+-- goes to the front of its lane with its attempt counted, or to dead.
+-- KEYS: 1 the queue's key prefix.
+-- ARGV: 1 clock offset, 2 max_attempts, 3 limit (at most 1,000), 4 cursor
+-- ('' = by lease end), 5.. workers.
+-- Reply: how many went to todo, how many to dead, the next cursor ('0' at the
+-- end). Atomic: a lease that was extended or reported meanwhile is not over.
+-- include common.lua
+local ids, holders, next = {}, {}, '0'
+if ARGV[4] == '' then
+	ids = call('ZRANGEBYSCORE', base .. 'doing', '-inf', now,
+		'LIMIT', 0, ARGV[3])
+	if #ids > 0 then
+		holders = call('HMGET', base .. 'holder', unpack(ids))
+	end
+else
+	local silent, any = {}, false
+	for _, n in ipairs(call('HMGET', base .. 'held', unpack(ARGV, 5))) do
+		any = any or n
+	end
+	if not any then return { 0, 0, next } end
+	for i = 5, #ARGV do silent[ARGV[i]] = true end
+	local got = call('HSCAN', base .. 'holder', ARGV[4], 'COUNT', ARGV[3])
+	next = got[1]
+	for i = 1, #got[2], 2 do
+		if silent[got[2][i + 1]:match(' (.*)')] and #ids < 3000 then
+			ids[#ids + 1], holders[#holders + 1] = got[2][i], got[2][i + 1]
+		end
+	end
+end
+if #ids == 0 then return { 0, 0, next } end
+
+local max_attempts = tonumber(call('HGET', base .. 'meta', 'max_attempts')
+	or ARGV[2])
+local retry = call('HMGET', base .. 'retry', unpack(ids))
+local opts = call('HMGET', base .. 'opts', unpack(ids))
+local back, used, dead, why = {}, {}, {}, {}
+for i = 1, #ids do
+	local id, n = ids[i], (retry[i] or 0) + 1
+	local _, own = options(opts[i])
+	used[#used + 1], used[#used + 2] = id, n
+	if n >= (own or max_attempts) then
+		local worker = holders[i] and holders[i]:match(' (.*)') or '?'
+		dead[#dead + 1], dead[#dead + 2] = now, id
+		why[#why + 1] = id
+		why[#why + 1] = (ARGV[4] == '' and 'the lease of worker '
+			or 'nothing more was heard of worker ') .. worker
+			.. (ARGV[4] == '' and ' ended' or '')
+			.. ' in attempt ' .. n
+	else
+		back[#back + 1] = id
+	end
+end
+release(ids, holders)
+call('HSET', base .. 'retry', unpack(used))
+if #dead > 0 then
+	call('ZADD', base .. 'dead', unpack(dead))
+	call('HSET', base .. 'error', unpack(why))
+end
+to_lanes(back, true)
+count('reclaimed', #ids)
+count('dead', #dead / 2)
+return { #back, #dead / 2, next }

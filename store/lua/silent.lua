@@ -1,0 +1,16 @@
+#!lua flags=no-writes
+-- Workers that sent heartbeats and fell silent, and workers to be forgotten.
+-- KEYS: 1 the store's key prefix. ARGV: 1 clock offset, 2 silent after so
+-- many ms, 3 forgotten after so many ms, 4 limit of each.
+-- Reply: number of silent ones, their names, then the names to be forgotten.
+-- Atomic: read only.
+local call, prefix = redis.call, KEYS[1]
+local time = call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1]
+local silent = call('ZRANGEBYSCORE', prefix .. 'beats', '-inf', now - ARGV[2],
+	'LIMIT', 0, ARGV[4])
+local reply = { #silent, unpack(silent) }
+local old = call('ZRANGEBYSCORE', prefix .. 'workers', '-inf', now - ARGV[3],
+	'LIMIT', 0, ARGV[4])
+for i = 1, #old do reply[#reply + 1] = old[i] end
+return reply

@@ -1,0 +1,60 @@
+#!lua flags=no-writes
+-- The numbers of some queues, for lists, metrics and the janitor.
+-- KEYS: 1 the set of queues, 2 the workers' last sightings, 3 the last
+-- heartbeats, 4.. the queues' key prefixes. ARGV: 1 clock offset.
+-- Reply: now, number of queues, number of workers, first heartbeat (or nil),
+-- then 35 values for each queue: lengths of high, normal, low, delayed,
+-- doing, failed, finish, dead; push time of the oldest in todo; the first due
+-- time of doing, failed, delayed, finish (when it finished), dead (when it
+-- died), clean-up; then the fields of meta named below. nil where there is
+-- none. Atomic: the numbers of one queue belong together.
+local call = redis.call
+local time = call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1]
+
+local function head(key)
+	return call('ZRANGE', key, 0, 0, 'WITHSCORES')[2] or false
+end
+
+local function oldest(base, lane)
+	local id = call('LINDEX', base .. lane, 0)
+	local value = id and call('HGET', base .. 'task', id)
+	return value and struct.unpack('>I6', value, 2) or math.huge
+end
+
+local reply = { now, call('SCARD', KEYS[1]), call('ZCARD', KEYS[2]),
+	head(KEYS[3]) }
+for k = 4, #KEYS do
+	local b, at = KEYS[k], #reply
+	for i, lane in ipairs({ 'todo:high', 'todo:normal', 'todo:low' }) do
+		reply[at + i] = call('LLEN', b .. lane)
+	end
+	reply[at + 4] = call('ZCARD', b .. 'delayed')
+	reply[at + 5] = call('ZCARD', b .. 'doing')
+	reply[at + 6] = call('ZCARD', b .. 'failed')
+	reply[at + 7] = call('LLEN', b .. 'finish')
+	reply[at + 8] = call('ZCARD', b .. 'dead')
+	local old = math.huge
+	for i, lane in ipairs({ 'todo:high', 'todo:normal', 'todo:low' }) do
+		if reply[at + i] > 0 then
+			old = math.min(old, oldest(b, lane))
+		end
+	end
+	reply[at + 9] = old < math.huge and old
+	reply[at + 10] = head(b .. 'doing')
+	reply[at + 11] = head(b .. 'failed')
+	reply[at + 12] = head(b .. 'delayed')
+	local id = call('LINDEX', b .. 'finish', 0)
+	local value = id and call('HGET', b .. 'task', id)
+	reply[at + 13] = value and struct.unpack('>I6', value, 2)
+	reply[at + 14] = head(b .. 'dead')
+	local r, c = head(b .. 'requests'), head(b .. 'cancelled')
+	reply[at + 15] = r and c and math.min(r, c) or r or c
+	local meta = call('HMGET', b .. 'meta', 'paused', 'max_tasks',
+		'max_payload', 'max_attempts', 'lease_ms', 'retry_base_ms',
+		'retry_max_ms', 'finish_keep', 'finish_age_ms', 'dead_keep',
+		'dead_age_ms', 'pushed', 'taken', 'finished', 'failed', 'dead',
+		'lease_lost', 'reclaimed', 'retried', 'trimmed')
+	for i = 1, #meta do reply[at + 15 + i] = meta[i] end
+end
+return reply

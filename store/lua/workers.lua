@@ -1,0 +1,30 @@
+#!lua flags=no-writes
+-- The workers that are known, by name.
+-- KEYS: 1 the store's key prefix. ARGV: 1 clock offset, 2 one worker's name
+-- ('' = all, up to 10,000), 3.. names of the queues.
+-- Reply: for each worker name, last seen, address, details, last heartbeat,
+-- leases held; nil where there is none. Atomic: not needed; read only.
+local call, prefix = redis.call, KEYS[1]
+local names = { ARGV[2] }
+if ARGV[2] == '' then
+	names = call('ZRANGE', prefix .. 'workers', 0, 9999)
+elseif not call('ZSCORE', prefix .. 'workers', ARGV[2]) then
+	names = {}
+end
+table.sort(names)
+local held = {}
+for i = 3, #ARGV do
+	local got = call('HGETALL', prefix .. '{' .. ARGV[i] .. '}:held')
+	for k = 1, #got, 2 do
+		held[got[k]] = (held[got[k]] or 0) + got[k + 1]
+	end
+end
+local reply = {}
+for _, name in ipairs(names) do
+	local info = call('HMGET', prefix .. 'worker:' .. name, 'addr', 'details',
+		'beat')
+	local r = { name, call('ZSCORE', prefix .. 'workers', name), info[1],
+		info[2], info[3], held[name] or 0 }
+	for k = 1, 6 do reply[#reply + 1] = r[k] end
+end
+return reply
