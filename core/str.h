@@ -44,16 +44,22 @@ bool str_to_ms(struct span s, uint64_t *out) MUST_CHECK;
 /* A size with unit: 64KiB 16M 1GiB 100B; a bare number is bytes; powers of
  * 1024 throughout. */
 bool str_to_bytes(struct span s, uint64_t *out) MUST_CHECK;
-/* The shortest of the forms above that str_to_ms / str_to_bytes read back. */
+/* The largest unit that divides the value, as in 90s 1h 64KiB 1000B; what
+ * str_to_ms / str_to_bytes read back. */
 void str_from_ms(char *dst, size_t size, uint64_t ms);
 void str_from_bytes(char *dst, size_t size, uint64_t bytes);
 
 /* Valid UTF-8 per RFC 3629 (no surrogates, no overlong forms). */
 bool utf8_is_valid(const char *p, size_t len);
+/* Bytes of the valid UTF-8 sequence at p (1-4), 0 when there is none. */
+size_t utf8_seq_len(const char *p, const char *end);
+/* How many bytes from p on stand for themselves in a JSON string: ASCII, but
+ * no control character, quote or backslash. */
+size_t str_plain_len(const char *p, const char *end);
 
 /* Shell-like match of the whole text: * any run, ? any one byte, [a-z] and
- * [^a-z] a class, \ takes the next byte literally. Linear in time: never
- * more than pattern x text steps. */
+ * [^a-z] a class, \ takes the next byte literally (also in a class); as Redis
+ * has it in MATCH. Never more than pattern x text steps. */
 bool glob_match(struct span pattern, struct span text);
 
 #endif
