@@ -129,7 +129,7 @@ buf_addf(struct buf *b, const char *fmt, ...)
 	va_list ap;
 	int n;
 
-	if (!buf_reserve(b, 1))
+	if (b->failed || (b->data == NULL && !buf_grow(b, 0)))
 		return;
 	room = b->cap - b->len;
 	va_start(ap, fmt);
