@@ -5,6 +5,8 @@
  * Cold JSON (cJSON behind typed getters; json.c is the only file that
  * includes it). The text is validated by the scanner first, so what cJSON
  * lets pass (BOM, raw control characters, trailing garbage) is refused.
+ * \u0000 reads as U+FFFD, since strings here end at a NUL. Numbers keep their
+ * text, so that 64-bit integers are exact and print as they came.
  */
 
 #include <stdbool.h>
