@@ -27,6 +27,8 @@ void log_set_component_level(const char *component, enum log_level level);
 bool log_level_parse(struct span s, enum log_level *out);
 /* Is a line of that level and event written? Saves building its values. */
 bool log_is_on(enum log_level level, const char *event);
+/* Lines that were not written because stderr took none: full or gone. */
+uint64_t log_dropped(void);
 /* Tests: lines go to fn instead of stderr (NULL: back to stderr). */
 void log_set_sink(void (*fn)(const char *line, size_t len));
 
