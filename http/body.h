@@ -1,0 +1,122 @@
+#ifndef SCHEDD_HTTP_BODY_H
+#define SCHEDD_HTTP_BODY_H
+
+/*
+ * Reading request bodies: JSON objects described by tables of fields, walked
+ * with the span scanner in one pass into the request's arena. Every refusal
+ * names the field and what was expected; unknown and repeated fields are
+ * refused. Pure: no request, no store, so that tests can call it.
+ *
+ * All bodies are read this way, the cold ones too: a document of cJSON ends
+ * a string at \u0000 and keeps repeated names, and neither may decide which
+ * tasks are purged.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/arena.h"
+#include "core/err.h"
+#include "core/json_scan.h"
+#include "core/mem.h"
+#include "core/str.h"
+
+enum {
+	BODY_DETAIL_MAX = 640,
+	BODY_ERROR_TEXT_MAX = 4096,  /* kept of a failed task's error */
+	BODY_RESULT_MAX = 64 * 1024, /* a finished task's result */
+	BODY_REPORT_LIST_MAX = 1000, /* finished, and failed */
+	BODY_TASKS_MAX = 1000,       /* of one push */
+	BODY_IDS_MAX = 1000
+};
+
+struct body {
+	struct scan scan;
+	struct arena *arena;
+	const char *list;  /* the list that is being read, NULL outside */
+	size_t index;      /* of its item */
+	const char *field; /* the field that is being read */
+	enum err err;      /* what was refused first, and why */
+	char detail[BODY_DETAIL_MAX];
+};
+
+/* Reads the value of the current field, or item of a list, into what the
+ * caller of body_object or body_list gave. False after body_refuse* or an
+ * error of the scanner. */
+typedef bool body_fn(struct body *b, void *into);
+
+struct body_field {
+	const char *name;
+	body_fn *read;
+	bool required;
+};
+
+void body_init(struct body *b, struct arena *arena, struct span text);
+/* Only blanks may follow. Ends every reading: the error, if there was one;
+ * detail then says what and where. */
+enum err body_end(struct body *b) MUST_CHECK;
+
+/* Remembers the first refusal, of the current field. Returns false. */
+bool body_refuse(struct body *b, enum err err, const char *expected);
+/* The same, FIELD_TYPE, unless the value is no JSON at all. */
+bool body_refuse_type(struct body *b, const char *expected);
+/* The same with a whole sentence as detail. */
+bool body_refusef(struct body *b, enum err err, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The next value is an object with these fields. seen, when not NULL, gets
+ * one bit (1u << index in fields) for each that was there. */
+bool body_object(struct body *b, const struct body_field *fields, size_t count,
+    void *into, unsigned *seen);
+/* The next value is a list; item reads each of at most max. */
+bool body_list(struct body *b, size_t max, body_fn *item, void *into);
+/* Makes room in an array of items of the given size that holds count and has
+ * space for *room: NULL (and refused) past the arena's cap. */
+void *body_room(
+    struct body *b, void *array, size_t count, size_t *room, size_t size);
+
+/* One value of a kind. min and max are inclusive. */
+bool body_text(struct body *b, struct span *out);
+bool body_bool(struct body *b, bool *out);
+bool body_whole(struct body *b, uint64_t min, uint64_t max, uint64_t *out);
+/* Seconds with fractions, as ms. */
+bool body_seconds(
+    struct body *b, uint64_t min_ms, uint64_t max_ms, uint64_t *ms);
+bool body_raw(struct body *b, struct span *raw);
+bool body_id(struct body *b, struct span *id);
+bool body_worker(struct body *b, struct span *worker);
+/* Any number; false (and refused) when it does not fit. */
+bool body_number(struct body *b, double *out);
+
+/* ---- the bodies ------------------------------------------------------- */
+
+struct store_report_item;
+struct store_task;
+
+struct push_body {
+	struct store_task *tasks;
+	size_t count, room;
+	int64_t now_ms; /* set by the caller: what run_at is held against */
+};
+enum err body_read_push(struct body *b, struct push_body *out) MUST_CHECK;
+
+/* What workers send; each of the three reads fills its part. */
+struct work_body {
+	struct span worker;
+	struct span request_id;
+	uint64_t count, lease_ms, wait_ms;
+	struct store_report_item *items; /* finished and failed */
+	size_t item_count, item_room;
+	bool has_report; /* finished or failed was given, maybe empty */
+	struct span *ids;
+	size_t id_count, id_room;
+};
+enum err body_read_take(struct body *b, struct work_body *out) MUST_CHECK;
+enum err body_read_report(struct body *b, struct work_body *out) MUST_CHECK;
+enum err body_read_extend(struct body *b, struct work_body *out) MUST_CHECK;
+
+/* Longest beginning of at most max bytes that does not cut a character. */
+struct span utf8_cut(struct span text, size_t max);
+
+#endif
