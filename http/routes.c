@@ -1,0 +1,43 @@
+/* The route table; nothing else. Sorted by pattern, then method. Every row
+ * stands in openapi.json and docs/api.md too: tests/lint/openapi.py. */
+
+#include "http/route.h"
+
+#include "http/api.h"
+
+enum { KIB = 1024, MIB = 1024 * 1024 };
+#define SETTING UINT64_MAX /* http.max_body */
+
+/* clang-format off */
+static const struct route routes[] = {
+	{METHOD_GET,    "/healthz",                       api_health,            ROLE_ANY,      0,        "", "is the process alive"},
+	{METHOD_GET,    "/metrics",                       api_metrics,           ROLE_VIEWER,   0,        "", "all numbers as Prometheus text"},
+	{METHOD_GET,    "/readyz",                        api_ready,             ROLE_ANY,      0,        "", "are pushes accepted"},
+	{METHOD_GET,    "/v1/errors",                     api_errors,            ROLE_ANY,      0,        "", "the error table"},
+	{METHOD_GET,    "/v1/openapi.json",               api_openapi,           ROLE_ANY,      0,        "", "this API described in OpenAPI 3"},
+	{METHOD_GET,    "/v1/queues",                     api_queues_list,       ROLE_VIEWER,   0,        "", "all queues"},
+	{METHOD_GET,    "/v1/queues/{queue}",             api_queues_get,        ROLE_VIEWER,   0,        "", "one queue"},
+	{METHOD_PATCH,  "/v1/queues/{queue}",             api_queues_set,        ROLE_OPERATOR, 16 * KIB, "", "change a queue's policy, pause or resume it"},
+	{METHOD_POST,   "/v1/queues/{queue}/extend",      api_extend,            ROLE_WORKER,   MIB,      "", "renew leases"},
+	{METHOD_POST,   "/v1/queues/{queue}/purge",       api_tasks_purge,       ROLE_OPERATOR, MIB,      "", "remove many tasks"},
+	{METHOD_POST,   "/v1/queues/{queue}/report",      api_report,            ROLE_WORKER,   SETTING,  "", "report tasks finished or failed"},
+	{METHOD_POST,   "/v1/queues/{queue}/retry",       api_tasks_retry,       ROLE_OPERATOR, MIB,      "", "put many tasks back to todo"},
+	{METHOD_POST,   "/v1/queues/{queue}/take",        api_take,              ROLE_WORKER,   SETTING,  "", "take tasks under a lease"},
+	{METHOD_GET,    "/v1/queues/{queue}/tasks",       api_tasks_list,        ROLE_VIEWER,   0,        "state,limit,after,match", "a page of tasks of one state"},
+	{METHOD_POST,   "/v1/queues/{queue}/tasks",       api_push,              ROLE_PRODUCER, SETTING,  "", "push one task or many"},
+	{METHOD_DELETE, "/v1/queues/{queue}/tasks/{id}",  api_tasks_remove,      ROLE_OPERATOR, 0,        "", "remove one task"},
+	{METHOD_GET,    "/v1/queues/{queue}/tasks/{id}",  api_tasks_get,         ROLE_VIEWER,   0,        "", "one task, whole"},
+	{METHOD_GET,    "/v1/stats",                      api_stats,             ROLE_VIEWER,   0,        "", "sums, rates and the state of the parts"},
+	{METHOD_GET,    "/v1/version",                    api_version,           ROLE_ANY,      0,        "", "which schedd this is"},
+	{METHOD_GET,    "/v1/workers",                    api_workers_list,      ROLE_VIEWER,   0,        "", "the workers that were heard of"},
+	{METHOD_DELETE, "/v1/workers/{worker}",           api_workers_remove,    ROLE_ADMIN,    0,        "", "forget a worker and take its leases back"},
+	{METHOD_POST,   "/v1/workers/{worker}/heartbeat", api_workers_heartbeat, ROLE_WORKER,   16 * KIB, "", "say that a worker lives"},
+};
+/* clang-format on */
+
+const struct route *
+routes_get(size_t *count)
+{
+	*count = COUNT_OF(routes);
+	return routes;
+}
