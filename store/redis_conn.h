@@ -2,10 +2,10 @@
 #define SCHEDD_STORE_REDIS_CONN_H
 
 /*
- * One pipelined connection to one Redis: the only user of hiredis's async
- * API. It connects, authenticates, loads the scripts, reconnects with
- * jittered backoff, and gives every command exactly one completion, from the
- * loop, never before the call has returned.
+ * One pipelined connection to one Redis: the only reader of its wire (with
+ * hiredis's reader; redis_link.h). It connects, authenticates, loads the
+ * scripts, reconnects with jittered backoff, and gives every command exactly
+ * one completion, from the loop, never before the call has returned.
  *
  * States: DOWN (waiting to try again), CONNECTING, LOADING (AUTH, SELECT,
  * CLIENT SETNAME, settings check, SCRIPT LOAD; also while Redis answers
@@ -66,8 +66,7 @@ struct redis_conn *redis_conn_open(struct loop *loop,
     const struct redis_conn_events *events);
 /* Completes everything with SHUTTING_DOWN (sent writes: STORE_UNKNOWN) from
  * the loop, then calls cb; no further completion comes after it. */
-void redis_conn_close(
-    struct redis_conn *c, void (*cb)(void *arg), void *arg);
+void redis_conn_close(struct redis_conn *c, void (*cb)(void *arg), void *arg);
 void redis_conn_free(struct redis_conn *c);
 
 bool redis_conn_is_ready(const struct redis_conn *c);
