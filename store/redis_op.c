@@ -1,0 +1,517 @@
+/*
+ * The commands of a connection: they wait in queue, go out in as few writes
+ * as the system takes, wait in sent for their reply, and complete once.
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include <hiredis/hiredis.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/metrics.h"
+#include "store/redis_conn_priv.h"
+
+enum {
+	IOV_MAX_USED = 128, /* pieces per write; two for each command */
+	UNUSED_MAX = 4096,  /* ops kept for reuse */
+	EVAL_MAX = 16 * 1024 * 1024,
+	SLOW_US = 500 * 1000,
+	OP_OVERHEAD = OP_HEAD_MAX /* counted per command beside its args */
+};
+
+#define OP_OF(ptr) CONTAINER_OF(ptr, struct conn_op, link)
+
+static void ops_on_done(void *arg);
+static void ops_on_deadline(void *arg);
+static void ops_on_write(void *arg);
+
+void
+ops_init(struct redis_conn *c)
+{
+	list_init(&c->queue);
+	list_init(&c->sent);
+	list_init(&c->done);
+	list_init(&c->unused);
+	list_init(&c->by_age);
+	timer_init(&c->deadline, c->loop, ops_on_deadline, c);
+	post_init(&c->write_post, ops_on_write, c);
+	post_init(&c->done_post, ops_on_done, c);
+}
+
+void
+ops_clear(struct redis_conn *c)
+{
+	ASSERT(list_is_empty(&c->by_age) && list_is_empty(&c->done));
+	timer_clear(&c->deadline);
+	post_cancel(&c->write_post);
+	post_cancel(&c->done_post);
+	while (!list_is_empty(&c->unused)) {
+		struct conn_op *op = OP_OF(c->unused.next);
+
+		list_del(&op->link);
+		free(op);
+	}
+}
+
+/* ---- life of an op ---------------------------------------------------- */
+
+static struct conn_op *
+op_new(struct redis_conn *c)
+{
+	struct conn_op *op;
+
+	if (list_is_empty(&c->unused)) {
+		op = xcalloc(1, sizeof(*op));
+		list_init(&op->link);
+		list_init(&op->age);
+		return op;
+	}
+	op = OP_OF(c->unused.next);
+	list_del(&op->link);
+	c->unused_count--;
+	return op;
+}
+
+static void
+op_free(struct redis_conn *c, struct conn_op *op)
+{
+	buf_clear(&op->args);
+	buf_clear(&op->eval);
+	if (c->unused_count >= UNUSED_MAX) {
+		free(op);
+		return;
+	}
+	c->unused_count++;
+	list_add_head(&c->unused, &op->link);
+}
+
+static size_t
+op_bytes(const struct conn_op *op)
+{
+	return OP_OVERHEAD + op->args.len;
+}
+
+static const char *
+op_name(const struct conn_op *op)
+{
+	return op->script == NULL ? "command" : op->script->stem;
+}
+
+/* It waits for nothing any more: off its list, no longer pending. */
+static void
+op_unlink(struct redis_conn *c, struct conn_op *op)
+{
+	list_del(&op->link);
+	list_del(&op->age);
+	c->pending--;
+	c->pending_bytes -= op_bytes(op);
+}
+
+/* Completes it from the loop. */
+static void
+op_post(struct redis_conn *c, struct conn_op *op, enum err err)
+{
+	op->err = err;
+	list_add_tail(&c->done, &op->link);
+	loop_post(c->loop, &c->done_post);
+}
+
+/* Completes it now: from the loop only. */
+static void
+op_complete(struct redis_conn *c, struct conn_op *op, enum err err,
+    const struct redisReply *reply)
+{
+	redis_reply_cb *cb = op->cb;
+	void *arg = op->arg;
+
+	op_free(c, op);
+	outcome_count(err);
+	cb(err, reply, arg);
+}
+
+static void
+ops_on_done(void *arg)
+{
+	struct redis_conn *c = arg;
+	struct conn_op *last = OP_OF(c->done.prev), *op;
+
+	/* What the callbacks add has to wait for the next turn. */
+	while (!list_is_empty(&c->done)) {
+		op = OP_OF(c->done.next);
+		list_del(&op->link);
+		op_complete(c, op, op->err, NULL);
+		if (op == last)
+			break;
+	}
+	if (!list_is_empty(&c->done))
+		loop_post(c->loop, &c->done_post);
+	else if (c->close_cb != NULL)
+		conn_closed(c);
+}
+
+/* ---- taking commands -------------------------------------------------- */
+
+static enum err
+op_admit(const struct redis_conn *c, const struct conn_op *op)
+{
+	if (c->state == CONN_CLOSED)
+		return ERR_SHUTTING_DOWN;
+	if (op->args.failed)
+		return ERR_NO_MEMORY;
+	if (c->pending >= c->conf->max_pending ||
+	    c->pending_bytes + op_bytes(op) > c->conf->max_pending_bytes)
+		return ERR_STORE_BUSY;
+	return ERR_OK;
+}
+
+static void
+op_submit(struct redis_conn *c, struct conn_op *op)
+{
+	enum err err = op_admit(c, op);
+
+	if (err != ERR_OK) {
+		op_post(c, op, err);
+		return;
+	}
+	op->expires_us = clock_mono_us() + (int64_t)c->conf->deadline_ms * 1000;
+	if (list_is_empty(&c->by_age) && !timer_is_armed(&c->deadline))
+		timer_arm_ms(&c->deadline, c->conf->deadline_ms);
+	list_add_tail(&c->by_age, &op->age);
+	list_add_tail(&c->queue, &op->link);
+	c->pending++;
+	c->pending_bytes += op_bytes(op);
+	if (c->state == CONN_READY)
+		loop_post(c->loop, &c->write_post);
+}
+
+/* An op with the caller's bytes moved in. */
+static struct conn_op *
+op_make(struct redis_conn *c, struct buf *args, redis_reply_cb *cb, void *arg)
+{
+	struct conn_op *op = op_new(c);
+
+	op->cb = cb;
+	op->arg = arg;
+	op->args = *args;
+	buf_init(args, op->args.max);
+	buf_init(&op->eval, EVAL_MAX);
+	op->written = 0;
+	op->head_len = 0;
+	return op;
+}
+
+void
+redis_conn_script(struct redis_conn *c, enum script_id id, struct buf *args,
+    unsigned argc, unsigned numkeys, redis_reply_cb *cb, void *arg)
+{
+	struct conn_op *op = op_make(c, args, cb, arg);
+
+	op->script = &c->scripts[id];
+	op->kind = op->script->kind;
+	op->argc = argc;
+	op->numkeys = numkeys;
+	op_submit(c, op);
+}
+
+void
+redis_conn_command(struct redis_conn *c, enum redis_kind kind, struct buf *args,
+    unsigned argc, redis_reply_cb *cb, void *arg)
+{
+	struct conn_op *op = op_make(c, args, cb, arg);
+
+	op->script = NULL;
+	op->kind = kind;
+	op->argc = argc;
+	op->numkeys = 0;
+	op_submit(c, op);
+}
+
+/* ---- writing ---------------------------------------------------------- */
+
+/* What stands before the arguments: *argc, and for a script EVALSHA, its
+ * hash and the number of keys. */
+static void
+op_make_head(const struct redis_conn *c, struct conn_op *op)
+{
+	char keys[12];
+	int n;
+
+	if (op->script == NULL) {
+		n = snprintf(op->head, sizeof(op->head), "*%u\r\n", op->argc);
+	} else {
+		snprintf(keys, sizeof(keys), "%u", op->numkeys);
+		n = snprintf(op->head, sizeof(op->head),
+		    "*%u\r\n$7\r\nEVALSHA\r\n$40\r\n%s\r\n$%zu\r\n%s\r\n",
+		    op->argc + 3, c->sha[op->script - c->scripts], strlen(keys),
+		    keys);
+	}
+	ASSERT(n > 0 && n < (int)sizeof(op->head));
+	op->head_len = (size_t)n;
+}
+
+static struct iovec
+iov_from(const char *p, size_t len, size_t skip)
+{
+	struct iovec iov = {.iov_len = len - skip};
+
+	/* sendmsg only reads. */
+	p += skip;
+	memcpy(&iov.iov_base, &p, sizeof(p));
+	return iov;
+}
+
+static struct span
+op_head(const struct conn_op *op)
+{
+	if (op->eval.len > 0)
+		return buf_span(&op->eval);
+	return (struct span){op->head, op->head_len};
+}
+
+/* Adds what is left of one op to iov; returns how many pieces. */
+static size_t
+op_pieces(const struct conn_op *op, struct iovec *iov)
+{
+	struct span head = op_head(op);
+	size_t n = 0, skip = op->written;
+
+	if (skip < head.len)
+		iov[n++] = iov_from(head.p, head.len, skip);
+	skip = skip < head.len ? 0 : skip - head.len;
+	if (skip < op->args.len)
+		iov[n++] = iov_from(op->args.data, op->args.len, skip);
+	return n;
+}
+
+static size_t
+ops_gather(struct redis_conn *c, struct iovec *iov)
+{
+	struct list *pos;
+	size_t n = 0;
+
+	LIST_FOREACH (pos, &c->queue) {
+		struct conn_op *op = OP_OF(pos);
+
+		if (n + 2 > IOV_MAX_USED)
+			break;
+		if (op->head_len == 0)
+			op_make_head(c, op);
+		n += op_pieces(op, iov + n);
+	}
+	return n;
+}
+
+/* bytes of the queue went out: moves what is whole to sent. */
+static void
+ops_written(struct redis_conn *c, size_t bytes)
+{
+	int64_t now = clock_mono_us_fresh();
+
+	while (!list_is_empty(&c->queue)) {
+		struct conn_op *op = OP_OF(c->queue.next);
+		size_t left = op_head(op).len + op->args.len - op->written;
+
+		if (bytes < left) {
+			op->written += bytes;
+			return;
+		}
+		bytes -= left;
+		op->written += left;
+		op->sent_us = now;
+		list_del(&op->link);
+		list_add_tail(&c->sent, &op->link);
+		if (op->script != NULL)
+			metric_add_series(METRIC_STORE_CALLS,
+			    c->calls_slot[op->script - c->scripts], 1);
+	}
+}
+
+void
+ops_write(struct redis_conn *c)
+{
+	struct iovec iov[IOV_MAX_USED];
+	size_t n, i, want, wrote;
+
+	while (c->state == CONN_READY && !list_is_empty(&c->queue)) {
+		n = ops_gather(c, iov);
+		for (i = 0, want = 0; i < n; i++)
+			want += iov[i].iov_len;
+		wrote = redis_link_write(c->link, iov, n);
+		ops_written(c, wrote);
+		if (wrote < want)
+			break;
+	}
+}
+
+static void
+ops_on_write(void *arg)
+{
+	struct redis_conn *c = arg;
+
+	ops_write(c);
+}
+
+void
+redis_conn_flush(struct redis_conn *c)
+{
+	post_cancel(&c->write_post);
+	ops_write(c);
+}
+
+/* ---- replies ---------------------------------------------------------- */
+
+/*
+ * Redis does not know the script (it was restarted without its connection
+ * being lost, or SCRIPT FLUSH): nothing ran. The same call again, first in
+ * the queue, with the script's text in it, which also loads it.
+ */
+static void
+op_repeat(struct redis_conn *c, struct conn_op *op)
+{
+	struct list *first = c->queue.next;
+
+	log_info("redis.noscript", "script=%s", op->script->stem);
+	buf_addf(&op->eval, "*%u\r\n", op->argc + 3);
+	resp_add(&op->eval, "EVAL", 4);
+	resp_add(&op->eval, op->script->text, op->script->len);
+	resp_add_u64(&op->eval, op->numkeys);
+	op->written = 0;
+	list_del(&op->link);
+	/* Not in front of one that is half out. */
+	if (first != &c->queue && OP_OF(first)->written > 0)
+		first = first->next;
+	list_insert(&op->link, first->prev, first);
+	loop_post(c->loop, &c->write_post);
+}
+
+static void
+op_measure(struct redis_conn *c, const struct conn_op *op)
+{
+	int64_t us = clock_mono_us_fresh() - op->sent_us;
+	unsigned held_back;
+
+	if (op->script != NULL)
+		metric_observe(METRIC_STORE_SECONDS,
+		    c->seconds_slot[op->script - c->scripts], (double)us / 1e6);
+	if (us > SLOW_US && log_pace_is_due(&c->slow_pace, &held_back))
+		log_warn("redis.slow", "op=%s ms=%lld more=%u", op_name(op),
+		    (long long)(us / 1000), held_back);
+}
+
+void
+ops_on_reply(struct redis_conn *c, const struct redisReply *reply)
+{
+	struct conn_op *op = OP_OF(c->sent.next);
+	enum err err = ERR_OK;
+
+	if (list_is_empty(&c->sent)) {
+		conn_lost(c, "Redis answered what was not asked");
+		return;
+	}
+	if (op->script != NULL && op->eval.len == 0 &&
+	    refusal_is(reply, "NOSCRIPT")) {
+		op_repeat(c, op);
+		return;
+	}
+	op_measure(c, op);
+	if (reply->type == REDIS_REPLY_ERROR)
+		err = refusal_err(c, op_name(op), reply);
+	op_unlink(c, op);
+	op_complete(c, op, err, err == ERR_OK ? reply : NULL);
+}
+
+/* ---- loss, deadline, end ---------------------------------------------- */
+
+/* What a sent command becomes when its reply will never come. */
+static enum err
+op_lost_err(const struct conn_op *op, enum err err_of_reads)
+{
+	return op->kind == REDIS_WRITE ? ERR_STORE_UNKNOWN : err_of_reads;
+}
+
+static void
+ops_fail_sent(struct redis_conn *c, enum err err_of_reads)
+{
+	while (!list_is_empty(&c->sent)) {
+		struct conn_op *op = OP_OF(c->sent.next);
+
+		op_unlink(c, op);
+		op_post(c, op, op_lost_err(op, err_of_reads));
+	}
+}
+
+void
+ops_lost(struct redis_conn *c)
+{
+	struct list *pos;
+
+	post_cancel(&c->write_post);
+	ops_fail_sent(c, ERR_REDIS_DOWN);
+	/* A command that went out in part cannot have run. Hashes may differ
+	 * on the next Redis, so heads are made anew. */
+	LIST_FOREACH (pos, &c->queue) {
+		OP_OF(pos)->written = 0;
+		OP_OF(pos)->head_len = 0;
+	}
+}
+
+void
+ops_close(struct redis_conn *c)
+{
+	timer_disarm(&c->deadline);
+	post_cancel(&c->write_post);
+	ops_fail_sent(c, ERR_SHUTTING_DOWN);
+	while (!list_is_empty(&c->queue)) {
+		struct conn_op *op = OP_OF(c->queue.next);
+
+		op_unlink(c, op);
+		op_post(c, op, ERR_SHUTTING_DOWN);
+	}
+	loop_post(c->loop, &c->done_post);
+}
+
+/* Is it on sent? Ops there have been written to the end. */
+static bool
+op_is_sent(const struct conn_op *op)
+{
+	return op->written > 0 && op->written == op_head(op).len + op->args.len;
+}
+
+/*
+ * The oldest commands are past their time. One that was never sent is simply
+ * given up; one that Redis let hang takes the connection with it, and all
+ * that were sent after it.
+ */
+static void
+ops_on_deadline(void *arg)
+{
+	struct redis_conn *c = arg;
+	int64_t left = 0;
+	bool hung = false;
+	char reason[64];
+
+	while (!list_is_empty(&c->by_age)) {
+		struct conn_op *op =
+		    CONTAINER_OF(c->by_age.next, struct conn_op, age);
+		bool was_sent = op_is_sent(op);
+
+		left = op->expires_us - clock_mono_us();
+		if (left > 0)
+			break;
+		hung = hung || op->written > 0;
+		op_unlink(c, op);
+		op_post(c, op,
+		    was_sent ? op_lost_err(op, ERR_REDIS_DOWN)
+			     : ERR_REDIS_DOWN);
+	}
+	if (!list_is_empty(&c->by_age))
+		timer_arm_ms(&c->deadline, (uint64_t)(left + 999) / 1000);
+	snprintf(reason, sizeof(reason), "no answer within %llu ms",
+	    (unsigned long long)c->conf->deadline_ms);
+	if (hung)
+		conn_lost(c, reason);
+}
