@@ -114,8 +114,9 @@ keep_children(struct scan *s, cJSON *child)
 			keep_numbers(s, child);
 }
 
-/* The tree of a text that the scanner accepted. NULL when memory ends or
- * cJSON does not take it, which is so for numbers above 63 characters. */
+/* The tree of a text that the scanner accepted. NULL when memory ends, or
+ * when cJSON is one without Debian's patch and a number has more than 63
+ * characters. */
 static cJSON *
 tree_of(struct span text)
 {
@@ -156,7 +157,7 @@ json_parse(struct span text, enum err *err, const char **why)
 		*err = ERR_NO_MEMORY;
 	} else if (doc == NULL) {
 		*err = ERR_BODY_NOT_JSON;
-		*why = "a number of more than 63 characters";
+		*why = "a number that is too long";
 	}
 	return (struct json *)(void *)doc;
 }

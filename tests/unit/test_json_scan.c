@@ -16,7 +16,6 @@
 enum cjson_says {
 	SAME,    /* cJSON is of the same opinion */
 	LENIENT, /* cJSON lets it pass although RFC 8259 does not */
-	STRICT,  /* cJSON refuses although it is valid */
 	UNASKED  /* holds a NUL, where cJSON's text would end */
 };
 
@@ -72,7 +71,7 @@ static const struct doc docs[] = {
 	VALID("0.0"), VALID("0.5"), VALID("-0.5"), VALID("1.25"), VALID("100.001"),
 	VALID("0e0"), VALID("1e5"), VALID("1E5"), VALID("1e+5"), VALID("1E-5"),
 	VALID("1.5e300"), VALID("1e400"), VALID("-1e-400"), VALID("0.1e-007"),
-	{DIGITS_64, 64, ERR_OK, STRICT}, /* cJSON stops after 63 characters */
+	VALID(DIGITS_64), /* upstream's cJSON stops at 63, Debian's does not */
 	LOOSE("01"), LOOSE("-01"), LOOSE("00"), LOOSE("-00.5"), LOOSE("[01]"),
 	LOOSE("1."), LOOSE("[1.]"), LOOSE("-1.e5"), LOOSE("1.e1"), LOOSE("-.5"),
 	WRONG("-"), WRONG("--1"), WRONG("-a"), WRONG("+1"), WRONG("+"), WRONG("."),
