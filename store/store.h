@@ -32,6 +32,7 @@
 #include "core/list.h"
 
 struct loop;
+struct queue;
 struct store;
 
 enum task_state {
@@ -85,12 +86,12 @@ void store_reloaded(struct store *s);
 struct store_task {
 	struct span id;      /* valid, never empty */
 	struct span payload; /* bytes, at most the policy's max_payload: the
-	                        store checks it and answers per task */
+				store checks it and answers per task */
 	enum lane lane;
 	bool replace;
 	uint32_t max_attempts; /* 0 = the queue's */
 	int64_t run_at;        /* ms; 0 = now */
-	int64_t delay_ms;      /* instead of run_at: from Redis's now; 0 = none */
+	int64_t delay_ms; /* instead of run_at: from Redis's now; 0 = none */
 };
 
 struct store_pushed {
@@ -134,10 +135,11 @@ struct store_take {
 	store_take_cb *cb;
 	void *arg;
 	/* private to the store */
-	struct list link;
-	void *queue_ref;
+	struct list link, wheel_link;
+	struct queue *queue_ref;
 	int64_t began_us;
 	uint64_t expires_tick;
+	uint64_t asked_seq;
 	int where;
 	bool left;
 };
@@ -159,10 +161,10 @@ size_t store_waiting(const struct store *s);
 
 struct store_report_item {
 	struct span id;
-	struct span text;  /* result of a finish (JSON bytes) or error of a
-	                      fail; empty = none */
+	struct span text; /* result of a finish (JSON bytes) or error of a
+			     fail; empty = none */
 	bool failed;
-	bool no_retry;     /* fail only: straight to dead */
+	bool no_retry; /* fail only: straight to dead */
 };
 
 /* Per item, in order: ERR_OK, LEASE_LOST, TASK_NOT_HELD, TASK_CANCELLED,
@@ -191,13 +193,13 @@ struct store_task_info {
 	struct span id, payload; /* payload empty for a finished one */
 	enum task_state state;
 	enum lane lane;
-	int64_t pushed_at;   /* 0 once finished */
-	int64_t due_at;      /* run_at, retry_at, lease end; when it finished or
-	                        died; 0 for todo */
-	int64_t taken_at;    /* doing only, else 0 */
-	uint64_t attempts;   /* handed out so far */
+	int64_t pushed_at; /* 0 once finished */
+	int64_t due_at;    /* run_at, retry_at, lease end; when it finished or
+			      died; 0 for todo */
+	int64_t taken_at;  /* doing only, else 0 */
+	uint64_t attempts; /* handed out so far */
 	uint64_t max_attempts; /* effective */
-	struct span worker;  /* who holds or finished it; empty = nobody */
+	struct span worker;    /* who holds or finished it; empty = nobody */
 	struct span error, result; /* empty = none */
 };
 typedef void store_task_cb(
@@ -276,12 +278,12 @@ struct store_queue_info {
 	bool paused;
 	uint64_t counts[TASK_STATE_COUNT]; /* [TASK_GONE] unused */
 	uint64_t lanes[LANE_COUNT];
-	double oldest_todo_s;              /* 0 when todo is empty */
-	double rates[RATE_COUNT];          /* per second, over a minute */
+	double oldest_todo_s;     /* 0 when todo is empty */
+	double rates[RATE_COUNT]; /* per second, over a minute */
 	struct store_totals totals;
-	size_t waiting;                    /* takes that wait, of this process */
-	struct queue_policy policy;        /* effective */
-	unsigned overridden;               /* 1u << enum policy_field */
+	size_t waiting;             /* takes that wait, of this process */
+	struct queue_policy policy; /* effective */
+	unsigned overridden;        /* 1u << enum policy_field */
 };
 typedef void store_queue_cb(
     enum err err, const struct store_queue_info *q, void *arg);
@@ -293,7 +295,7 @@ struct store_policy_change {
 	unsigned set;   /* 1u << enum policy_field: take values[] */
 	unsigned unset; /* back to what the file says */
 	uint64_t values[POLICY_FIELD_COUNT]; /* ms, bytes, counts */
-	int paused;     /* 1, 0, or -1 = leave */
+	int paused;                          /* 1, 0, or -1 = leave */
 };
 /* Makes the queue if it is new. The callback gets the queue as it is then. */
 void store_queue_set(struct store *s, struct span queue,
@@ -328,8 +330,8 @@ struct store_worker_info {
 	int64_t last_heartbeat; /* 0 = never sent one */
 	uint64_t held;          /* leases, in all queues */
 };
-typedef void store_workers_cb(enum err err,
-    const struct store_worker_info *workers, size_t n, void *arg);
+typedef void store_workers_cb(
+    enum err err, const struct store_worker_info *workers, size_t n, void *arg);
 void store_worker_list(struct store *s, store_workers_cb *cb, void *arg);
 /* Forgets a worker and takes its leases back (attempts count).
  * WORKER_UNKNOWN when it is not there. count: leases taken back. */
@@ -351,7 +353,7 @@ enum store_duty {
 	DUTY_FINISH,  /* over finish_keep or finish_age -> gone */
 	DUTY_DEAD,    /* over dead_keep or dead_age -> gone */
 	DUTY_WORKERS, /* silent workers' leases -> todo; forget old workers,
-	                 request ids, cancel marks. Not per queue. */
+			 request ids, cancel marks. Not per queue. */
 	DUTY_COUNT
 };
 /* queue is empty for DUTY_WORKERS. */

@@ -1,0 +1,534 @@
+/*
+ * Gathering: the pushes and reports of one loop turn for one queue go to
+ * Redis as one script call each and are answered one by one. Takes are
+ * gathered in wait.c. In a turn the order is report, push, take, so that a
+ * report inside a take comes before it and a push reaches those who wait.
+ */
+
+#include "store/store_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/id.h"
+#include "core/mem.h"
+#include "core/metrics.h"
+#include "store/reply.h"
+
+enum op_kind { OP_PUSH, OP_REPORT };
+
+/* One caller's part of a gathered call. */
+struct op {
+	struct list link; /* on call->ops; on store->done while posted */
+	enum op_kind kind;
+	struct done done;
+	enum err err;
+	size_t n;      /* items the caller gave */
+	bool priority; /* a push: not all in the normal lane */
+	bool failed;   /* a report: nothing but failed ones */
+	store_push_cb *push_cb;
+	store_report_cb *report_cb;
+	void *arg;
+	union {
+		struct store_pushed pushed;
+		struct store_reported reported;
+	} results[];
+};
+
+/* The callers get an array of the one or the other. */
+_Static_assert(sizeof(struct store_pushed) == sizeof(struct store_reported),
+    "results are laid out as one array");
+
+static struct op *
+op_new(enum op_kind kind, size_t n, void *arg)
+{
+	struct op *op;
+
+	op = xcalloc(1, sizeof(*op) + n * sizeof(op->results[0]));
+	list_init(&op->link);
+	op->kind = kind;
+	op->n = n;
+	op->arg = arg;
+	return op;
+}
+
+/* What a refusal by Redis is called, by the operation (DESIGN 5.2). */
+static enum err
+op_refusal(const struct op *op)
+{
+	if (op->kind == OP_REPORT)
+		return op->failed ? ERR_REPORT_FAILED : ERR_REPORT_FINISHED;
+	if (op->priority)
+		return ERR_PUSH_PRIORITY;
+	return op->n == 1 ? ERR_PUSH_ONE : ERR_PUSH_MANY;
+}
+
+static void
+op_end(struct op *op, enum err err)
+{
+	size_t n = err == ERR_OK ? op->n : 0;
+
+	if (err == ERR_STORE_REFUSED)
+		err = op_refusal(op);
+	if (op->kind == OP_PUSH)
+		op->push_cb(err, &op->results[0].pushed, n, op->arg);
+	else
+		op->report_cb(err, &op->results[0].reported, n, op->arg);
+	free(op);
+}
+
+static void
+op_on_done(struct done *d)
+{
+	struct op *op = CONTAINER_OF(d, struct op, done);
+
+	op_end(op, op->err);
+}
+
+static void
+op_end_later(struct store *s, struct op *op, enum err err)
+{
+	op->err = err;
+	op->done.fn = op_on_done;
+	store_complete(s, &op->done);
+}
+
+/* ---- calls ------------------------------------------------------------- */
+
+struct call *
+call_new(struct queue *q)
+{
+	struct call *c = xcalloc(1, sizeof(*c));
+
+	c->store = q->store;
+	c->queue = q;
+	list_init(&c->ops);
+	buf_init(&c->args, CALL_MAX_ARGS_BYTES);
+	return c;
+}
+
+void
+call_free(struct call *c)
+{
+	buf_clear(&c->args);
+	free(c);
+}
+
+void
+call_add(struct call *c, struct span s)
+{
+	resp_add_span(&c->args, s);
+	c->argc++;
+}
+
+void
+call_add_u64(struct call *c, uint64_t n)
+{
+	resp_add_u64(&c->args, n);
+	c->argc++;
+}
+
+void
+call_add_i64(struct call *c, int64_t n)
+{
+	resp_add_i64(&c->args, n);
+	c->argc++;
+}
+
+void
+call_begin(struct call *c)
+{
+	call_add(c, c->queue->key);
+	call_add_i64(c, clock_offset_ms());
+}
+
+void
+call_send(struct call *c, enum script_id id, redis_reply_cb *cb, void *arg)
+{
+	queue_touch(c->queue);
+	redis_conn_script(c->store->conn, id, &c->args, c->argc, 1, cb, arg);
+}
+
+void
+queue_mark_dirty(struct queue *q)
+{
+	struct store *s = q->store;
+
+	if (list_is_empty(&q->dirty_link))
+		list_add_tail(&s->dirty, &q->dirty_link);
+	loop_post(s->loop, &s->flush_post);
+}
+
+enum task_state
+letter_state(char letter)
+{
+	switch (letter) {
+	case 't':
+		return TASK_TODO;
+	case 'y':
+		return TASK_DELAYED;
+	case 'g':
+		return TASK_DOING;
+	case 'r':
+		return TASK_FAILED;
+	case 'f':
+		return TASK_FINISH;
+	case 'x':
+		return TASK_DEAD;
+	default:
+		return TASK_GONE;
+	}
+}
+
+enum err
+letter_err(char letter, bool *dead)
+{
+	*dead = letter == 'x';
+	switch (letter) {
+	case 'k':
+	case 'x':
+		return ERR_OK;
+	case 'l':
+		return ERR_LEASE_LOST;
+	case 'n':
+		return ERR_TASK_NOT_HELD;
+	case 'c':
+		return ERR_TASK_CANCELLED;
+	case 'u':
+		return ERR_TASK_UNKNOWN;
+	default:
+		return ERR_STORE_REPLY;
+	}
+}
+
+/* ---- push -------------------------------------------------------------- */
+
+static void
+push_add_opts(struct call *c, const struct store_task *t)
+{
+	static const char lanes[] = {'h', 'n', 'l'};
+	char text[96];
+	struct buf b;
+
+	if (t->lane == LANE_NORMAL && !t->replace && t->max_attempts == 0 &&
+	    t->run_at == 0 && t->delay_ms == 0) {
+		call_add(c, SPAN(""));
+		return;
+	}
+	buf_init(&b, sizeof(text));
+	buf_add_char(&b, lanes[t->lane]);
+	buf_add_char(&b, t->replace ? '1' : '0');
+	if (t->max_attempts > 0)
+		buf_add_u64(&b, t->max_attempts);
+	buf_add_char(&b, ',');
+	if (t->run_at > 0)
+		buf_add_i64(&b, t->run_at);
+	buf_add_char(&b, ',');
+	if (t->delay_ms > 0)
+		buf_add_i64(&b, t->delay_ms);
+	call_add(c, buf_span(&b));
+	buf_clear(&b);
+}
+
+/* id, value, opts; the value is the head and the payload in one string. */
+static void
+push_add(struct call *c, const struct store_task *t)
+{
+	char head[TASK_VALUE_HEAD];
+
+	call_add(c, t->id);
+	task_value_head(head, store_redis_now(c->store));
+	buf_add_char(&c->args, '$');
+	buf_add_u64(&c->args, TASK_VALUE_HEAD + t->payload.len);
+	buf_add(&c->args, "\r\n", 2);
+	buf_add(&c->args, head, sizeof(head));
+	buf_add_span(&c->args, t->payload);
+	buf_add(&c->args, "\r\n", 2);
+	c->argc++;
+	push_add_opts(c, t);
+	c->items++;
+}
+
+static bool
+push_op_read(struct call *c, struct op *op, struct span letters, size_t *next)
+{
+	struct store_counters *n = &c->queue->counters;
+
+	for (size_t i = 0; i < op->n; i++) {
+		struct store_pushed *r = &op->results[i].pushed;
+
+		if (r->err != ERR_OK) { /* it was not sent */
+			n->refused++;
+			continue;
+		}
+		if (*next >= letters.len)
+			return false;
+		if (letters.p[*next] == 'o') {
+			r->err = ERR_QUEUE_FULL;
+			n->refused++;
+		} else if (letters.p[*next] == 'q') {
+			n->pushed++;
+		} else {
+			r->known = letter_state(letters.p[*next]);
+			n->exists++;
+		}
+		++*next;
+	}
+	return true;
+}
+
+static void
+push_on_reply(enum err err, const struct redisReply *reply, void *arg)
+{
+	struct call *c = arg;
+	struct span letters = {"", 0};
+	struct list *pos, *tmp;
+	size_t next = 0;
+
+	if (err == ERR_OK &&
+	    (!reply_is_bytes(reply, &letters) || letters.len != c->items))
+		err = ERR_STORE_REPLY;
+	LIST_FOREACH_SAFE (pos, tmp, &c->ops) {
+		struct op *op = CONTAINER_OF(pos, struct op, link);
+
+		list_del(pos);
+		if (err == ERR_OK && !push_op_read(c, op, letters, &next))
+			err = ERR_STORE_REPLY;
+		op_end(op, err);
+	}
+	call_free(c);
+}
+
+static void
+push_flush(struct queue *q)
+{
+	struct call *c = q->push;
+
+	if (c == NULL)
+		return;
+	q->push = NULL;
+	queue_register(q);
+	q->wake += c->items;
+	q->seq++;
+	call_send(c, SCRIPT_PUSH, push_on_reply, c);
+}
+
+static struct call *
+push_call(struct queue *q, const struct queue_policy *policy, size_t n)
+{
+	struct call *c = q->push;
+
+	if (c != NULL &&
+	    (c->items + n > CALL_MAX_ITEMS || c->args.len > CALL_MAX_BYTES)) {
+		push_flush(q);
+		c = NULL;
+	}
+	if (c == NULL) {
+		c = q->push = call_new(q);
+		call_begin(c);
+		call_add_u64(c, policy->max_tasks);
+	}
+	return c;
+}
+
+void
+store_push(struct store *s, struct span queue, const struct store_task *tasks,
+    size_t n, store_push_cb *cb, void *arg)
+{
+	struct queue *q = s->closing ? NULL : queue_make(s, queue);
+	struct op *op = op_new(OP_PUSH, n, arg);
+	struct queue_policy policy;
+	struct call *c;
+	size_t sent = 0;
+
+	op->push_cb = cb;
+	if (q == NULL) {
+		op_end_later(s, op,
+		    s->closing ? ERR_SHUTTING_DOWN : ERR_TOO_MANY_QUEUES);
+		return;
+	}
+	queue_policy(q, &policy);
+	c = push_call(q, &policy, n);
+	for (size_t i = 0; i < n; i++) {
+		op->priority |= tasks[i].lane != LANE_NORMAL;
+		if (tasks[i].payload.len > policy.max_payload) {
+			op->results[i].pushed.err = ERR_PAYLOAD_TOO_LARGE;
+			continue;
+		}
+		push_add(c, &tasks[i]);
+		sent++;
+	}
+	if (sent == 0) {
+		q->counters.refused += n;
+		op_end_later(s, op, ERR_OK);
+		return;
+	}
+	list_add_tail(&c->ops, &op->link);
+	queue_mark_dirty(q);
+}
+
+/* ---- report ------------------------------------------------------------ */
+
+static void
+report_count(struct queue *q, const struct op *op)
+{
+	for (size_t i = 0; i < op->n; i++) {
+		const struct store_reported *r = &op->results[i].reported;
+
+		if (r->err == ERR_LEASE_LOST)
+			q->counters.lease_lost++;
+		q->counters.dead += r->dead;
+	}
+}
+
+static void
+report_on_reply(enum err err, const struct redisReply *reply, void *arg)
+{
+	struct call *c = arg;
+	struct span letters = {"", 0};
+	struct list *pos, *tmp;
+	size_t next = 0;
+
+	if (err == ERR_OK &&
+	    (!reply_is_bytes(reply, &letters) || letters.len != c->items))
+		err = ERR_STORE_REPLY;
+	LIST_FOREACH_SAFE (pos, tmp, &c->ops) {
+		struct op *op = CONTAINER_OF(pos, struct op, link);
+
+		list_del(pos);
+		for (size_t i = 0; err == ERR_OK && i < op->n; i++) {
+			struct store_reported *r = &op->results[i].reported;
+			bool failed = r->dead;
+
+			r->err = letter_err(letters.p[next++], &r->dead);
+			if (r->err == ERR_OK && failed)
+				c->queue->counters.failed++;
+			else if (r->err == ERR_OK)
+				c->queue->counters.finished++;
+		}
+		if (err == ERR_OK)
+			report_count(c->queue, op);
+		op_end(op, err);
+	}
+	call_free(c);
+}
+
+static void
+report_flush(struct queue *q)
+{
+	struct call *c = q->report;
+
+	if (c == NULL)
+		return;
+	q->report = NULL;
+	call_send(c, SCRIPT_REPORT, report_on_reply, c);
+}
+
+static struct call *
+report_call(struct queue *q, size_t n)
+{
+	struct call *c = q->report;
+	struct queue_policy p;
+
+	if (c != NULL &&
+	    (c->items + n > REPORT_MAX_ITEMS || c->args.len > CALL_MAX_BYTES)) {
+		report_flush(q);
+		c = NULL;
+	}
+	if (c == NULL) {
+		queue_policy(q, &p);
+		c = q->report = call_new(q);
+		call_begin(c);
+		call_add_u64(c, p.max_attempts);
+		call_add_u64(c, p.retry_base_ms);
+		call_add_u64(c, p.retry_max_ms);
+		call_add_u64(c, id_random() % 1000000);
+	}
+	return c;
+}
+
+static struct span
+report_kind(const struct store_report_item *item)
+{
+	if (!item->failed)
+		return SPAN("f");
+	return item->no_retry ? SPAN("d") : SPAN("e");
+}
+
+void
+store_report(struct store *s, struct span queue, struct span worker,
+    const struct store_report_item *items, size_t n, store_report_cb *cb,
+    void *arg)
+{
+	struct queue *q = s->closing ? NULL : queue_make(s, queue);
+	struct op *op = op_new(OP_REPORT, n, arg);
+	struct call *c;
+
+	op->report_cb = cb;
+	if (q == NULL) {
+		op_end_later(s, op,
+		    s->closing ? ERR_SHUTTING_DOWN : ERR_TOO_MANY_QUEUES);
+		return;
+	}
+	c = report_call(q, n);
+	call_add(c, worker);
+	call_add_u64(c, n);
+	op->failed = true;
+	for (size_t i = 0; i < n; i++) {
+		call_add(c, items[i].id);
+		call_add(c, report_kind(&items[i]));
+		call_add(c, items[i].text);
+		/* Until the reply, dead remembers which kind it was. */
+		op->results[i].reported.dead = items[i].failed;
+		op->failed &= items[i].failed;
+	}
+	c->items += n;
+	list_add_tail(&c->ops, &op->link);
+	queue_mark_dirty(q);
+}
+
+/* ---- the turn's end ---------------------------------------------------- */
+
+void
+batch_flush(void *arg)
+{
+	struct store *s = arg;
+	struct list *pos, *tmp;
+
+	LIST_FOREACH_SAFE (pos, tmp, &s->dirty) {
+		struct queue *q = CONTAINER_OF(pos, struct queue, dirty_link);
+
+		list_del(pos);
+		report_flush(q);
+		push_flush(q);
+		wait_flush(q);
+	}
+	redis_conn_flush(s->conn);
+}
+
+static void
+call_abort(struct call **slot, enum err err)
+{
+	struct call *c = *slot;
+	struct list *pos, *tmp;
+
+	if (c == NULL)
+		return;
+	*slot = NULL;
+	LIST_FOREACH_SAFE (pos, tmp, &c->ops) {
+		list_del(pos);
+		op_end_later(c->store, CONTAINER_OF(pos, struct op, link), err);
+	}
+	call_free(c);
+}
+
+void
+batch_abort(struct store *s, enum err err)
+{
+	for (size_t i = 0; i < s->queue_count; i++) {
+		call_abort(&s->sorted[i]->push, err);
+		call_abort(&s->sorted[i]->report, err);
+		list_del(&s->sorted[i]->dirty_link);
+	}
+}

@@ -1,0 +1,447 @@
+/*
+ * Takes: asked for together at the end of a turn, and waiting for work where
+ * there was none. Ten thousand that wait cost one timer: a wheel of slots of
+ * WHEEL_TICK_MS. A push asks for as many waiting takes as it brings tasks.
+ */
+
+#include "store/store_priv.h"
+
+#include <stdlib.h>
+
+#include "core/clock.h"
+#include "core/mem.h"
+#include "core/metrics.h"
+#include "store/reply.h"
+
+/* Where a take stands (struct store_take.where). */
+enum {
+	TAKE_NEW,
+	TAKE_FRESH,   /* on queue->fresh: will be asked for */
+	TAKE_ASKED,   /* on call->ops: the script is under way */
+	TAKE_WAITING, /* on queue->waiting and in the wheel */
+	TAKE_ENDING   /* its callback is posted */
+};
+
+struct take_end {
+	struct done done;
+	struct store_take *take;
+	enum err err;
+};
+
+static uint64_t
+wheel_now(void)
+{
+	return (uint64_t)clock_mono_us() / (WHEEL_TICK_MS * 1000);
+}
+
+static void
+take_end(struct store_take *t, const struct store_take_result *r)
+{
+	metric_observe(METRIC_WAIT_SECONDS, 0,
+	    (double)(clock_mono_us() - t->began_us) / 1e6);
+	t->where = TAKE_ENDING;
+	t->cb(r, t->arg);
+}
+
+static void
+take_end_empty(struct store_take *t, enum err err)
+{
+	struct store_take_result r = {.err = err};
+
+	if (err == ERR_OK && t->queue_ref != NULL)
+		r.paused = t->queue_ref->numbers.paused;
+	take_end(t, &r);
+}
+
+static void
+take_on_done(struct done *d)
+{
+	struct take_end *e = CONTAINER_OF(d, struct take_end, done);
+	struct store_take *t = e->take;
+	enum err err = t->left ? ERR_CLIENT_GONE : e->err;
+
+	free(e);
+	take_end_empty(t, err);
+}
+
+static void
+take_end_later(struct store *s, struct store_take *t, enum err err)
+{
+	struct take_end *e = xcalloc(1, sizeof(*e));
+
+	t->where = TAKE_ENDING;
+	e->take = t;
+	e->err = err;
+	e->done.fn = take_on_done;
+	store_complete(s, &e->done);
+}
+
+/* ---- waiting ----------------------------------------------------------- */
+
+static void
+take_unpark(struct store_take *t)
+{
+	struct queue *q = t->queue_ref;
+
+	list_del(&t->link);
+	list_del(&t->wheel_link);
+	q->waiting_count--;
+	if (--q->store->waiting == 0)
+		timer_disarm(&q->store->wheel_timer);
+}
+
+static void
+take_park(struct store *s, struct store_take *t)
+{
+	struct queue *q = t->queue_ref;
+
+	t->where = TAKE_WAITING;
+	list_add_tail(&q->waiting, &t->link);
+	list_add_tail(&s->wheel[t->expires_tick % WHEEL_SLOTS], &t->wheel_link);
+	q->waiting_count++;
+	if (s->waiting++ == 0) {
+		s->wheel_at = wheel_now();
+		timer_arm_ms(&s->wheel_timer, WHEEL_TICK_MS);
+	}
+}
+
+static void
+wheel_on_timer(void *arg)
+{
+	struct store *s = arg;
+	uint64_t now = wheel_now();
+	struct list *pos, *tmp;
+
+	while (s->wheel_at < now) {
+		s->wheel_at++;
+		LIST_FOREACH_SAFE (
+		    pos, tmp, &s->wheel[s->wheel_at % WHEEL_SLOTS]) {
+			struct store_take *t =
+			    CONTAINER_OF(pos, struct store_take, wheel_link);
+
+			if (t->expires_tick > s->wheel_at)
+				continue;
+			take_unpark(t);
+			take_end_later(s, t, ERR_OK);
+		}
+	}
+	if (s->waiting > 0)
+		timer_arm_ms(&s->wheel_timer, WHEEL_TICK_MS);
+}
+
+void
+queue_wake(struct queue *q, size_t n)
+{
+	q->seq++;
+	if (q->waiting_count == 0)
+		return;
+	q->wake += n;
+	queue_mark_dirty(q);
+}
+
+void
+wait_wake_all_queues(struct store *s)
+{
+	for (size_t i = 0; i < s->queue_count; i++)
+		queue_wake(s->sorted[i], s->sorted[i]->waiting_count);
+}
+
+/* ---- asking ------------------------------------------------------------ */
+
+/* Nothing came for it: wait, or end. */
+static void
+take_unserved(struct store *s, struct store_take *t, bool ask_again)
+{
+	struct queue *q = t->queue_ref;
+	bool over = t->wait_ms == 0 || s->closing || s->draining ||
+		    wheel_now() >= t->expires_tick;
+
+	if (t->left)
+		take_end_empty(t, ERR_CLIENT_GONE);
+	else if (over)
+		take_end_empty(t, ERR_OK);
+	else if (ask_again || t->asked_seq != q->seq) {
+		t->where = TAKE_FRESH;
+		list_add_tail(&q->fresh, &t->link);
+		queue_mark_dirty(q);
+	} else if (s->waiting >= s->conf->limits_max_waiting)
+		take_end_empty(t, ERR_TOO_MANY_WAITING);
+	else
+		take_park(s, t);
+}
+
+/* The client left while the script was under way. */
+static void
+take_give_back(struct store *s, struct store_take *t, size_t n)
+{
+	struct span *ids = xcalloc(n, sizeof(*ids));
+
+	for (size_t i = 0; i < n; i++)
+		ids[i] = s->taken[i].id;
+	store_untake(s, t->queue, t->worker, ids, n);
+	free(ids);
+	take_end_empty(t, ERR_CLIENT_GONE);
+}
+
+/* Reads one taker's part into s->taken; false when the shape is wrong. */
+static bool
+take_read(struct store *s, struct reply *c, struct store_take_result *r)
+{
+	struct task_value value;
+
+	r->lease_until = reply_int(c, 0);
+	r->n = (size_t)reply_int(c, 0);
+	r->tasks = s->taken;
+	if (c->bad || r->n > CALL_MAX_ITEMS || r->n * 3 > reply_left(c))
+		return false;
+	for (size_t i = 0; i < r->n; i++) {
+		s->taken[i].id = reply_bytes(c);
+		s->taken[i].attempt = (uint64_t)reply_int(c, 0);
+		if (!task_value_read(reply_bytes(c), &value))
+			return false;
+		s->taken[i].payload = value.rest;
+	}
+	return !c->bad;
+}
+
+static enum err
+take_serve_all(struct call *c, struct reply *in)
+{
+	struct queue *q = c->queue;
+	struct store *s = c->store;
+	struct store_take_result r = {.err = ERR_OK};
+	struct list *pos, *tmp;
+	size_t served = 0;
+	bool full = false;
+
+	q->numbers.paused = r.paused = reply_int(in, 0) != 0;
+	metric_add(METRIC_STORE_REPAIRS, (uint64_t)reply_int(in, 0));
+	LIST_FOREACH_SAFE (pos, tmp, &c->ops) {
+		struct store_take *t =
+		    CONTAINER_OF(pos, struct store_take, link);
+
+		if (!take_read(s, in, &r))
+			return ERR_STORE_REPLY;
+		list_del(pos);
+		full = r.n == t->count;
+		served += r.n;
+		if (r.n == 0) {
+			take_unserved(s, t, served > 0);
+			continue;
+		}
+		q->counters.taken += r.n;
+		if (t->left)
+			take_give_back(s, t, r.n);
+		else
+			take_end(t, &r);
+	}
+	if (full && q->waiting_count > 0)
+		queue_wake(q, q->waiting_count < 64 ? q->waiting_count : 64);
+	return ERR_OK;
+}
+
+static void
+take_on_reply(enum err err, const struct redisReply *reply, void *arg)
+{
+	struct call *c = arg;
+	struct reply in;
+	struct list *pos, *tmp;
+
+	if (err == ERR_OK) {
+		reply_open(&in, reply);
+		err = take_serve_all(c, &in);
+	}
+	if (err == ERR_STORE_REFUSED)
+		err = ERR_TAKE;
+	LIST_FOREACH_SAFE (pos, tmp, &c->ops) {
+		struct store_take *t =
+		    CONTAINER_OF(pos, struct store_take, link);
+
+		list_del(pos);
+		take_end_empty(t, t->left ? ERR_CLIENT_GONE : err);
+	}
+	call_free(c);
+}
+
+static void
+take_ask(struct call *c, struct store_take *t)
+{
+	call_add(c, t->worker);
+	call_add_u64(c, t->count);
+	if (t->lease_ms > 0)
+		call_add_u64(c, t->lease_ms);
+	else
+		call_add(c, SPAN(""));
+	call_add(c, t->request_id);
+	c->items += t->count;
+	t->where = TAKE_ASKED;
+	t->asked_seq = c->queue->seq;
+	list_add_tail(&c->ops, &t->link);
+}
+
+/* The next take to ask for: of those that wait, then the fresh ones. */
+static struct store_take *
+take_next(struct queue *q)
+{
+	struct store_take *t;
+
+	if (q->wake > 0 && q->waiting_count > 0) {
+		t = CONTAINER_OF(q->waiting.next, struct store_take, link);
+		take_unpark(t);
+		q->wake--;
+		return t;
+	}
+	if (list_is_empty(&q->fresh))
+		return NULL;
+	t = CONTAINER_OF(q->fresh.next, struct store_take, link);
+	list_del(&t->link);
+	return t;
+}
+
+void
+wait_flush(struct queue *q)
+{
+	struct call *c = NULL;
+	struct queue_policy p;
+	struct store_take *t;
+
+	while ((t = take_next(q)) != NULL) {
+		if (c != NULL && c->items + t->count > TAKE_MAX_TASKS) {
+			call_send(c, SCRIPT_TAKE, take_on_reply, c);
+			c = NULL;
+		}
+		if (c == NULL) {
+			queue_policy(q, &p);
+			c = call_new(q);
+			call_begin(c);
+			call_add_u64(c, p.lease_ms);
+		}
+		take_ask(c, t);
+	}
+	q->wake = 0;
+	if (c != NULL)
+		call_send(c, SCRIPT_TAKE, take_on_reply, c);
+}
+
+/* ---- what callers do --------------------------------------------------- */
+
+void
+store_take(struct store *s, struct store_take *t)
+{
+	list_init(&t->link);
+	list_init(&t->wheel_link);
+	t->began_us = clock_mono_us();
+	t->expires_tick =
+	    ((uint64_t)t->began_us / 1000 + t->wait_ms + WHEEL_TICK_MS - 1) /
+	    WHEEL_TICK_MS;
+	t->queue_ref = s->closing ? NULL : queue_make(s, t->queue);
+	if (t->queue_ref == NULL) {
+		take_end_later(
+		    s, t, s->closing ? ERR_SHUTTING_DOWN : ERR_TOO_MANY_QUEUES);
+		return;
+	}
+	if (t->wait_ms > 0 && s->waiting >= s->conf->limits_max_waiting) {
+		take_end_later(s, t, ERR_TOO_MANY_WAITING);
+		return;
+	}
+	t->where = TAKE_FRESH;
+	list_add_tail(&t->queue_ref->fresh, &t->link);
+	queue_mark_dirty(t->queue_ref);
+}
+
+void
+store_take_leave(struct store *s, struct store_take *t)
+{
+	t->left = true;
+	if (t->where == TAKE_WAITING) {
+		take_unpark(t);
+		take_end_later(s, t, ERR_CLIENT_GONE);
+	} else if (t->where == TAKE_FRESH) {
+		list_del(&t->link);
+		take_end_later(s, t, ERR_CLIENT_GONE);
+	}
+}
+
+static void
+untake_on_reply(enum err err, const struct redisReply *reply, void *arg)
+{
+	struct queue *q = arg;
+	int64_t n = 0;
+
+	/* Not done: the lease ends some day, and the attempt counts. */
+	if (err == ERR_OK && reply_is_int(reply, &n) && n > 0) {
+		q->counters.taken -= (uint64_t)n;
+		queue_wake(q, (size_t)n);
+	}
+}
+
+void
+store_untake(struct store *s, struct span queue, struct span worker,
+    const struct span *ids, size_t n)
+{
+	struct queue *q = queue_find(s, queue);
+	struct call *c;
+
+	if (q == NULL || n == 0 || s->closing)
+		return;
+	c = call_new(q);
+	call_begin(c);
+	call_add(c, worker);
+	for (size_t i = 0; i < n; i++)
+		call_add(c, ids[i]);
+	call_send(c, SCRIPT_UNTAKE, untake_on_reply, q);
+	call_free(c);
+}
+
+void
+store_take_wake_all(struct store *s)
+{
+	s->draining = true;
+	wait_abort(s, ERR_OK);
+}
+
+size_t
+store_waiting(const struct store *s)
+{
+	return s->waiting;
+}
+
+void
+wait_abort(struct store *s, enum err err)
+{
+	struct list *pos, *tmp;
+
+	for (size_t i = 0; i < s->queue_count; i++) {
+		struct queue *q = s->sorted[i];
+
+		LIST_FOREACH_SAFE (pos, tmp, &q->waiting) {
+			struct store_take *t =
+			    CONTAINER_OF(pos, struct store_take, link);
+
+			take_unpark(t);
+			take_end_later(s, t, err);
+		}
+		LIST_FOREACH_SAFE (pos, tmp, &q->fresh) {
+			list_del(pos);
+			take_end_later(
+			    s, CONTAINER_OF(pos, struct store_take, link), err);
+		}
+	}
+}
+
+void
+wait_init(struct store *s)
+{
+	for (int i = 0; i < WHEEL_SLOTS; i++)
+		list_init(&s->wheel[i]);
+	timer_init(&s->wheel_timer, s->loop, wheel_on_timer, s);
+	s->taken = xcalloc(CALL_MAX_ITEMS, sizeof(*s->taken));
+}
+
+void
+wait_clear(struct store *s)
+{
+	timer_clear(&s->wheel_timer);
+	free(s->taken);
+	s->taken = NULL;
+}
