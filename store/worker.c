@@ -1,0 +1,494 @@
+/*
+ * Workers: sightings are kept in memory and written once a second in one go;
+ * silent ones lose their leases; old ones are forgotten.
+ */
+
+#include "store/store_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/mem.h"
+#include "store/reply.h"
+
+enum {
+	SEEN_MAX = 10000,        /* sightings kept between two writes */
+	SEEN_PER_CALL = 500,     /* written by one script call */
+	SEEN_DETAILS_MAX = 4096, /* bytes of a worker's details */
+	SWEEP_NAMES = 100,       /* silent workers handled in one sweep */
+	SWEEP_WINDOW = 1000,     /* holders looked at by one script call */
+	FORGET_EVERY_US = 60 * 1000000
+};
+
+/* A worker that was heard of since the last write. */
+struct sighting {
+	struct sighting *hash_next;
+	char name[NAME_MAX_LEN + 1];
+	char addr[64];
+	bool heartbeat;
+	char *details; /* NULL = unchanged */
+};
+
+struct worker_table {
+	struct sighting *buckets[1024];
+	size_t count;
+};
+
+static struct sighting **
+sighting_slot(struct worker_table *w, struct span name)
+{
+	uint32_t h = 2166136261u;
+	struct sighting **slot;
+
+	for (size_t i = 0; i < name.len; i++)
+		h = (h ^ (unsigned char)name.p[i]) * 16777619u;
+	slot = &w->buckets[h % COUNT_OF(w->buckets)];
+	while (*slot != NULL && !span_is(name, (*slot)->name))
+		slot = &(*slot)->hash_next;
+	return slot;
+}
+
+void
+store_worker_seen(struct store *s, struct span worker, const char *addr,
+    bool heartbeat, struct span details)
+{
+	struct sighting **slot = sighting_slot(s->workers, worker);
+	struct sighting *w = *slot;
+	size_t len = strlen(addr);
+
+	if (w == NULL) {
+		if (s->workers->count >= SEEN_MAX)
+			return; /* it will be heard of again */
+		w = *slot = xcalloc(1, sizeof(*w));
+		memcpy(w->name, worker.p, worker.len);
+		s->workers->count++;
+	}
+	if (len >= sizeof(w->addr))
+		len = sizeof(w->addr) - 1;
+	memcpy(w->addr, addr, len);
+	w->addr[len] = '\0';
+	w->heartbeat |= heartbeat;
+	if (details.len > 0 && details.len <= SEEN_DETAILS_MAX) {
+		free(w->details);
+		w->details = xmemdupz(details.p, details.len);
+	}
+}
+
+static void
+store_key(struct store *s, struct buf *args)
+{
+	buf_init(args, CALL_MAX_ARGS_BYTES);
+	resp_add_str(args, s->redis->prefix);
+	resp_add_i64(args, clock_offset_ms());
+}
+
+static void
+seen_on_reply(enum err err, const struct redisReply *reply, void *arg)
+{
+	/* Not written: the worker will be heard of again. */
+	(void)err;
+	(void)reply;
+	(void)arg;
+}
+
+static void
+seen_send(struct store *s, struct buf *args, unsigned workers)
+{
+	redis_conn_script(s->conn, SCRIPT_SEEN, args, 2 + workers * 4, 1,
+	    seen_on_reply, NULL);
+}
+
+void
+workers_flush(struct store *s)
+{
+	struct worker_table *t = s->workers;
+	struct buf args;
+	unsigned n = 0;
+
+	if (t->count == 0)
+		return;
+	store_key(s, &args);
+	for (size_t i = 0; i < COUNT_OF(t->buckets); i++) {
+		while (t->buckets[i] != NULL) {
+			struct sighting *w = t->buckets[i];
+
+			t->buckets[i] = w->hash_next;
+			resp_add_str(&args, w->name);
+			resp_add_str(&args, w->addr);
+			resp_add_str(&args, w->heartbeat ? "1" : "0");
+			resp_add_str(&args, w->details ? w->details : "");
+			free(w->details);
+			free(w);
+			if (++n == SEEN_PER_CALL) {
+				seen_send(s, &args, n);
+				store_key(s, &args);
+				n = 0;
+			}
+		}
+	}
+	t->count = 0;
+	if (n > 0)
+		seen_send(s, &args, n);
+	buf_clear(&args);
+}
+
+void
+workers_init(struct store *s)
+{
+	s->workers = xcalloc(1, sizeof(*s->workers));
+}
+
+void
+workers_free(struct store *s)
+{
+	struct worker_table *t = s->workers;
+
+	if (t == NULL)
+		return;
+	for (size_t i = 0; i < COUNT_OF(t->buckets); i++)
+		while (t->buckets[i] != NULL) {
+			struct sighting *w = t->buckets[i];
+
+			t->buckets[i] = w->hash_next;
+			free(w->details);
+			free(w);
+		}
+	free(t);
+	s->workers = NULL;
+}
+
+size_t
+store_worker_count(const struct store *s)
+{
+	return s->worker_total;
+}
+
+/* ---- the list ---------------------------------------------------------- */
+
+struct worker_list {
+	store_workers_cb *cb;
+	void *arg;
+};
+
+static void
+list_on_reply(enum err err, const struct redisReply *r, void *arg)
+{
+	struct worker_list *l = arg;
+	struct store_worker_info *workers = NULL;
+	struct reply c;
+	size_t n = 0;
+
+	if (err == ERR_OK) {
+		reply_open(&c, r);
+		n = reply_left(&c) / 6;
+		workers = xcalloc(n, sizeof(*workers));
+		for (size_t i = 0; i < n; i++) {
+			workers[i].name = reply_bytes(&c);
+			workers[i].last_seen = reply_int(&c, 0);
+			workers[i].addr = reply_bytes(&c);
+			workers[i].details = reply_bytes(&c);
+			workers[i].last_heartbeat = reply_int(&c, 0);
+			workers[i].held = (uint64_t)reply_int(&c, 0);
+		}
+		if (c.bad)
+			err = ERR_STORE_REPLY;
+	}
+	l->cb(err, workers, err == ERR_OK ? n : 0, l->arg);
+	free(workers);
+	free(l);
+}
+
+void
+store_worker_list(struct store *s, store_workers_cb *cb, void *arg)
+{
+	struct worker_list *l = xcalloc(1, sizeof(*l));
+	struct buf args;
+
+	l->cb = cb;
+	l->arg = arg;
+	workers_flush(s);
+	store_key(s, &args);
+	resp_add_str(&args, "");
+	for (size_t i = 0; i < s->queue_count; i++)
+		resp_add_str(&args, s->sorted[i]->name);
+	redis_conn_script(s->conn, SCRIPT_WORKERS, &args,
+	    3 + (unsigned)s->queue_count, 1, list_on_reply, l);
+}
+
+/* ---- taking leases back ------------------------------------------------ */
+
+/*
+ * The sweep: which workers are silent; then, queue after queue and window
+ * after window, their leases; then they are forgotten; then queues with old
+ * request ids or cancel marks are cleaned. Removing a worker is the same
+ * with one name that is given.
+ */
+struct sweep {
+	struct store *store;
+	struct buf names; /* RESP bulk strings */
+	unsigned name_count;
+	struct buf old; /* workers that are to be forgotten */
+	unsigned old_count;
+	size_t queue;    /* index into store->sorted */
+	uint64_t cursor; /* of HSCAN */
+	bool remove;     /* one worker, by an operator */
+	uint64_t count;
+	store_count_cb *cb;
+	void *arg;
+};
+
+static void sweep_on_silent(
+    enum err err, const struct redisReply *r, void *arg);
+static void sweep_leases(struct sweep *w);
+static void sweep_on_leases(
+    enum err err, const struct redisReply *r, void *arg);
+static void sweep_forget(struct sweep *w);
+static void sweep_on_forgotten(
+    enum err err, const struct redisReply *r, void *arg);
+static void sweep_clean(struct sweep *w);
+static void sweep_on_cleaned(
+    enum err err, const struct redisReply *r, void *arg);
+
+static struct sweep *
+sweep_new(struct store *s, store_count_cb *cb, void *arg)
+{
+	struct sweep *w = xcalloc(1, sizeof(*w));
+
+	w->store = s;
+	w->cb = cb;
+	w->arg = arg;
+	buf_init(&w->names, CALL_MAX_ARGS_BYTES);
+	buf_init(&w->old, CALL_MAX_ARGS_BYTES);
+	return w;
+}
+
+static void
+sweep_end(struct sweep *w, enum err err)
+{
+	w->cb(err, w->count, w->arg);
+	buf_clear(&w->names);
+	buf_clear(&w->old);
+	free(w);
+}
+
+static void
+sweep_start(struct sweep *w)
+{
+	struct store *s = w->store;
+	struct buf args;
+
+	store_key(s, &args);
+	resp_add_u64(&args, s->conf->worker_timeout_ms);
+	resp_add_u64(&args, s->conf->worker_forget_ms);
+	resp_add_u64(&args, SWEEP_NAMES);
+	redis_conn_script(
+	    s->conn, SCRIPT_SILENT, &args, 5, 1, sweep_on_silent, w);
+}
+
+static void
+sweep_on_silent(enum err err, const struct redisReply *r, void *arg)
+{
+	struct sweep *w = arg;
+	struct reply c;
+	int64_t silent;
+
+	if (err != ERR_OK) {
+		sweep_end(w, err);
+		return;
+	}
+	reply_open(&c, r);
+	silent = reply_int(&c, 0);
+	while (reply_left(&c) > 0) {
+		struct span name = reply_bytes(&c);
+
+		if (silent-- > 0) {
+			resp_add_span(&w->names, name);
+			w->name_count++;
+		} else {
+			resp_add_span(&w->old, name);
+			w->old_count++;
+		}
+	}
+	if (w->name_count > 0)
+		sweep_leases(w);
+	else
+		sweep_forget(w);
+}
+
+/* The next window of holders, or of the next queue. */
+static void
+sweep_leases(struct sweep *w)
+{
+	struct store *s = w->store;
+	struct queue_policy p;
+	struct call *c;
+
+	if (w->queue >= s->queue_count || s->closing) {
+		sweep_forget(w);
+		return;
+	}
+	queue_policy(s->sorted[w->queue], &p);
+	c = call_new(s->sorted[w->queue]);
+	call_begin(c);
+	call_add_u64(c, p.max_attempts);
+	call_add_u64(c, SWEEP_WINDOW);
+	call_add_u64(c, w->cursor);
+	buf_add_span(&c->args, buf_span(&w->names));
+	c->argc += w->name_count;
+	call_send(c, SCRIPT_RECLAIM, sweep_on_leases, w);
+	call_free(c);
+}
+
+static void
+sweep_on_leases(enum err err, const struct redisReply *r, void *arg)
+{
+	struct sweep *w = arg;
+	struct queue *q = w->store->sorted[w->queue];
+	int64_t todo, dead;
+	struct reply c;
+
+	if (err != ERR_OK) {
+		sweep_end(w, err);
+		return;
+	}
+	reply_open(&c, r);
+	todo = reply_int(&c, 0);
+	dead = reply_int(&c, 0);
+	if (!str_to_u64(reply_bytes(&c), &w->cursor) || c.bad) {
+		sweep_end(w, ERR_STORE_REPLY);
+		return;
+	}
+	q->counters.reclaimed += (uint64_t)(todo + dead);
+	q->counters.dead += (uint64_t)dead;
+	w->count += (uint64_t)(todo + dead);
+	if (todo > 0)
+		queue_wake(q, (size_t)todo);
+	if (w->cursor == 0)
+		w->queue++;
+	sweep_leases(w);
+}
+
+/* Silent workers count as such only once; old ones go altogether. */
+static void
+sweep_forget(struct sweep *w)
+{
+	struct store *s = w->store;
+	bool all = w->remove || w->name_count == 0;
+	struct buf *names = all && !w->remove ? &w->old : &w->names;
+	unsigned n = all && !w->remove ? w->old_count : w->name_count;
+	struct buf args;
+
+	if (n == 0) {
+		w->queue = 0;
+		sweep_clean(w);
+		return;
+	}
+	store_key(s, &args);
+	resp_add_str(&args, all ? "workers" : "beats");
+	buf_add_span(&args, buf_span(names));
+	redis_conn_script(
+	    s->conn, SCRIPT_FORGET, &args, 3 + n, 1, sweep_on_forgotten, w);
+	if (all)
+		w->old_count = 0;
+	w->name_count = 0;
+}
+
+static void
+sweep_on_forgotten(enum err err, const struct redisReply *r, void *arg)
+{
+	struct sweep *w = arg;
+	int64_t known = 0;
+
+	if (err == ERR_OK && !reply_is_int(r, &known))
+		err = ERR_STORE_REPLY;
+	if (err == ERR_OK && w->remove && known == 0)
+		err = ERR_WORKER_UNKNOWN;
+	if (err != ERR_OK || w->remove)
+		sweep_end(w, err);
+	else
+		sweep_forget(w);
+}
+
+/* Request ids and cancel marks whose time is over, a slice a queue. */
+static void
+sweep_clean(struct sweep *w)
+{
+	struct store *s = w->store;
+	int64_t now = store_redis_now(s);
+	struct call *c;
+
+	while (w->queue < s->queue_count) {
+		int64_t due = s->sorted[w->queue]->numbers.due[DUTY_WORKERS];
+
+		if (due > 0 && due <= now)
+			break;
+		w->queue++;
+	}
+	if (w->queue >= s->queue_count || s->closing) {
+		sweep_end(w, ERR_OK);
+		return;
+	}
+	c = call_new(s->sorted[w->queue++]);
+	call_begin(c);
+	call_add_u64(c, s->conf->janitor_slice);
+	call_send(c, SCRIPT_CLEAN, sweep_on_cleaned, w);
+	call_free(c);
+}
+
+static void
+sweep_on_cleaned(enum err err, const struct redisReply *r, void *arg)
+{
+	struct sweep *w = arg;
+	int64_t n = 0;
+
+	if (err == ERR_OK && !reply_is_int(r, &n))
+		err = ERR_STORE_REPLY;
+	w->count += (uint64_t)n;
+	if (err != ERR_OK)
+		sweep_end(w, err);
+	else
+		sweep_clean(w);
+}
+
+/*
+ * After a start or a reconnect workers get a full timeout to be heard of
+ * again: while we were away they could not reach us.
+ */
+static bool
+sweep_has_silent(const struct store *s)
+{
+	int64_t timeout_ms = (int64_t)s->conf->worker_timeout_ms;
+
+	return s->first_beat > 0 &&
+	       s->first_beat <= store_redis_now(s) - timeout_ms &&
+	       clock_mono_us() - s->ready_at_us >= timeout_ms * 1000;
+}
+
+void
+workers_sweep(struct store *s, store_count_cb *cb, void *arg)
+{
+	struct sweep *w = sweep_new(s, cb, arg);
+	bool forget = s->worker_total > 0 &&
+		      clock_mono_us() - s->swept_us >= FORGET_EVERY_US;
+
+	if (forget)
+		s->swept_us = clock_mono_us();
+	if (forget || sweep_has_silent(s))
+		sweep_start(w);
+	else
+		sweep_clean(w);
+}
+
+void
+store_worker_remove(
+    struct store *s, struct span worker, store_count_cb *cb, void *arg)
+{
+	struct sweep *w = sweep_new(s, cb, arg);
+
+	w->remove = true;
+	w->name_count = 1;
+	resp_add_span(&w->names, worker);
+	workers_flush(s);
+	sweep_leases(w);
+}
