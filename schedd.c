@@ -1,0 +1,375 @@
+/*
+ * schedd: settings, build the parts, run the loop, drain, stop. The order of
+ * the end is that of the beginning turned round: listeners, waiting takes,
+ * requests, janitor, store.
+ */
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/conf.h"
+#include "core/err.h"
+#include "core/log.h"
+#include "core/loop.h"
+#include "core/mem.h"
+#include "http/server.h"
+#include "janitor/janitor.h"
+#include "store/store.h"
+
+struct program {
+	const char *conf_file;
+	char **settings; /* the --section.key=value words */
+	size_t setting_count;
+	bool check, print;
+
+	struct conf *conf;
+	struct loop *loop;
+	struct store *store;
+	struct server *server;
+	struct janitor *janitor;
+	bool stopping;
+	bool drain_only; /* USR1: stay, but accept nothing */
+	int status;
+};
+
+static void start_on_ready(enum err err, struct span why, void *arg);
+static void on_stop(int signo, void *arg);
+static void on_drain(int signo, void *arg);
+static void on_reload(int signo, void *arg);
+static void stop_on_drained(void *arg);
+static void stop_on_closed(void *arg);
+
+/* What a shell or systemd makes of a failed start; sysexits.h. */
+static int
+exit_status(enum err err)
+{
+	switch ((int)err) {
+	case ERR_OK:
+		return EX_OK;
+	case ERR_USAGE:
+		return EX_USAGE;
+	case ERR_CONF_SYNTAX:
+	case ERR_CONF_UNKNOWN:
+	case ERR_CONF_VALUE:
+	case ERR_CONF_RELOAD:
+	case ERR_REDIS_SETTINGS:
+		return EX_CONFIG;
+	case ERR_LISTEN_FAILED:
+		return EX_OSERR;
+	case ERR_STATE_DIR:
+		return EX_CANTCREAT;
+	case ERR_STATE_LOCKED:
+		return EX_TEMPFAIL;
+	case ERR_REDIS_SERVER:
+		return EX_UNAVAILABLE;
+	case ERR_REDIS_AUTH:
+		return EX_NOPERM;
+	default:
+		return EX_SOFTWARE;
+	}
+}
+
+/* The one clear line, for a person at a terminal. */
+static int
+fail(enum err err, struct span why)
+{
+	const struct err_info *info = err_info(err);
+
+	fprintf(stderr, "schedd: E%03d %s: %.*s\n", info->number, info->name,
+	    SPAN_ARG(why));
+	return exit_status(err);
+}
+
+static void
+usage(FILE *to)
+{
+	fputs("usage: schedd [-c FILE] [--check] [--print-config] [--version]\n"
+	      "              [--section.key=value ...]\n"
+	      "\n"
+	      "A task scheduler for fleets of workers: HTTP API, tasks in "
+	      "Redis.\n"
+	      "\n"
+	      "  -c FILE               read settings from FILE\n"
+	      "  --check               say whether the settings are valid, "
+	      "and exit\n"
+	      "  --print-config        print all settings and where they "
+	      "come from\n"
+	      "  --section.key=value   a setting, over the file "
+	      "(--http.listen=127.0.0.1:0)\n"
+	      "  --version, --help\n"
+	      "\n"
+	      "Settings: docs/config.md. Signals: TERM and INT drain and stop, "
+	      "USR1 drains,\nHUP reads the settings again.\n",
+	    to);
+}
+
+static enum err
+usage_error(const char *what, const char *word)
+{
+	fprintf(stderr, "schedd: E%03d %s: %s '%s'; see schedd --help\n",
+	    err_info(ERR_USAGE)->number, err_info(ERR_USAGE)->name, what, word);
+	return ERR_USAGE;
+}
+
+/* Returns ERR_OK to go on; *done when there is nothing more to do. */
+static enum err
+read_args(struct program *p, int argc, char **argv, bool *done)
+{
+	p->settings = xcalloc((size_t)argc, sizeof(*p->settings));
+	for (int i = 1; i < argc; i++) {
+		const char *word = argv[i];
+
+		if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+			usage(stdout);
+			*done = true;
+			return ERR_OK;
+		} else if (strcmp(word, "--version") == 0) {
+			printf("schedd %s\n", SCHEDD_VERSION);
+			*done = true;
+			return ERR_OK;
+		} else if (strcmp(word, "--check") == 0) {
+			p->check = true;
+		} else if (strcmp(word, "--print-config") == 0) {
+			p->print = true;
+		} else if (strcmp(word, "-c") == 0) {
+			if (++i == argc)
+				return usage_error("a file must follow", word);
+			p->conf_file = argv[i];
+		} else if (strncmp(word, "--", 2) == 0 &&
+			   strchr(word, '.') != NULL &&
+			   strchr(word, '=') != NULL) {
+			p->settings[p->setting_count++] = argv[i];
+		} else {
+			return usage_error("unknown argument", word);
+		}
+	}
+	return ERR_OK;
+}
+
+static void
+apply_conf(const struct conf *conf)
+{
+	log_set_level(conf->log_level);
+	clock_set_offset_ms(conf->debug_clock_offset_ms);
+}
+
+/* As many descriptors as we may have: connections, Redis, and some room. */
+static void
+raise_fd_limit(const struct conf *conf)
+{
+	struct rlimit limit;
+	rlim_t want = (rlim_t)conf->http_max_connections + 64;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	if (limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	if (limit.rlim_cur < want)
+		log_warn("server.fd_limit", "limit=%llu wanted=%llu",
+		    (unsigned long long)limit.rlim_cur,
+		    (unsigned long long)want);
+}
+
+static enum err
+start(struct program *p, struct buf *why)
+{
+	enum err err;
+
+	raise_fd_limit(p->conf);
+	p->loop = loop_new();
+	if (p->loop == NULL) {
+		buf_add_str(why, "the event loop cannot be made");
+		return ERR_BUG;
+	}
+	log_info("server.starting", "version=%s pid=%d", SCHEDD_VERSION,
+	    (int)getpid());
+	err = store_open(&p->store, p->loop, p->conf, why);
+	if (err != ERR_OK)
+		return err;
+	store_on_ready(p->store, start_on_ready, p);
+	err = server_open(&p->server, p->loop, p->conf, p->store, why);
+	if (err != ERR_OK)
+		return err;
+	p->janitor = janitor_new(p->loop, p->conf, p->store);
+	loop_on_signal(p->loop, SIGTERM, on_stop, p);
+	loop_on_signal(p->loop, SIGINT, on_stop, p);
+	loop_on_signal(p->loop, SIGUSR1, on_drain, p);
+	loop_on_signal(p->loop, SIGHUP, on_reload, p);
+	return ERR_OK;
+}
+
+static void
+begin_stop(struct program *p)
+{
+	p->stopping = true;
+	if (p->drain_only) { /* drained already */
+		stop_on_drained(p);
+		return;
+	}
+	store_take_wake_all(p->store);
+	server_drain(p->server, p->conf->server_drain_ms, stop_on_drained, p);
+}
+
+static void
+start_on_ready(enum err err, struct span why, void *arg)
+{
+	struct program *p = arg;
+
+	if (err == ERR_OK) {
+		log_info("server.ready", "backend=%s", p->conf->redis[0].name);
+		return;
+	}
+	p->status = fail(err, why);
+	if (!p->stopping)
+		begin_stop(p);
+}
+
+static void
+on_stop(int signo, void *arg)
+{
+	struct program *p = arg;
+
+	if (p->stopping)
+		return;
+	log_info("server.stopping", "signal=%d", signo);
+	begin_stop(p);
+}
+
+static void
+drain_on_done(void *arg)
+{
+	(void)arg;
+	log_info("server.drained", "pid=%d", (int)getpid());
+}
+
+static void
+on_drain(int signo, void *arg)
+{
+	struct program *p = arg;
+
+	if (p->stopping || p->drain_only)
+		return;
+	log_info("server.draining", "signal=%d", signo);
+	p->drain_only = true;
+	store_take_wake_all(p->store);
+	server_drain(p->server, p->conf->server_drain_ms, drain_on_done, p);
+}
+
+static void
+on_reload(int signo, void *arg)
+{
+	struct program *p = arg;
+	struct buf why;
+	enum err err;
+
+	(void)signo;
+	buf_init(&why, 4096);
+	err = conf_reload(
+	    p->conf, p->conf_file, p->settings, p->setting_count, &why);
+	if (err != ERR_OK) {
+		char text[1024];
+
+		log_error("conf.refused", "error=E%03d reason=%s",
+		    err_info(err)->number,
+		    log_quote(text, sizeof(text), buf_span(&why)));
+	} else {
+		apply_conf(p->conf);
+		store_reloaded(p->store);
+		log_info("conf.reloaded", "file=%s",
+		    p->conf_file != NULL ? p->conf_file : "-");
+	}
+	buf_clear(&why);
+}
+
+static void
+stop_on_drained(void *arg)
+{
+	struct program *p = arg;
+
+	janitor_free(p->janitor);
+	p->janitor = NULL;
+	store_close(p->store, stop_on_closed, p);
+}
+
+static void
+stop_on_closed(void *arg)
+{
+	struct program *p = arg;
+
+	log_info("server.stopped", "pid=%d", (int)getpid());
+	loop_stop(p->loop);
+}
+
+static int
+run(struct program *p)
+{
+	struct buf why;
+	enum err err;
+
+	buf_init(&why, 8192);
+	err = start(p, &why);
+	if (err == ERR_OK)
+		loop_run(p->loop);
+	else
+		p->status = fail(err, buf_span(&why));
+	janitor_free(p->janitor);
+	server_free(p->server);
+	store_free(p->store);
+	loop_free(p->loop);
+	buf_clear(&why);
+	return p->status;
+}
+
+static int
+print_config(const struct conf *conf)
+{
+	struct buf out;
+
+	buf_init(&out, 16 << 20);
+	conf_print(conf, &out);
+	fwrite(out.data, 1, out.len, stdout);
+	buf_clear(&out);
+	return EX_OK;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct program p = {0};
+	struct buf why;
+	bool done = false;
+	enum err err = read_args(&p, argc, argv, &done);
+	int status;
+
+	if (err != ERR_OK || done) {
+		free(p.settings);
+		return exit_status(err);
+	}
+	buf_init(&why, 4096);
+	err =
+	    conf_load(&p.conf, p.conf_file, p.settings, p.setting_count, &why);
+	if (err != ERR_OK) {
+		status = fail(err, buf_span(&why));
+	} else if (p.print) {
+		status = print_config(p.conf);
+	} else if (p.check) {
+		puts("the settings are valid");
+		status = EX_OK;
+	} else {
+		apply_conf(p.conf);
+		status = run(&p);
+	}
+	buf_clear(&why);
+	conf_free(p.conf);
+	free(p.settings);
+	return status;
+}

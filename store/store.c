@@ -1,0 +1,293 @@
+/*
+ * The store's life: the private redis-server or somebody's Redis, the
+ * connection, readiness, and the end.
+ */
+
+#include "store/store_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "store/redis_child.h"
+
+enum { PASSWORD_MAX = 512 };
+
+/* ---- completions that need no Redis ------------------------------------ */
+
+static void
+done_on_post(void *arg)
+{
+	struct store *s = arg;
+	struct list now, *pos;
+
+	/* What completes here may complete more: that is for the next post. */
+	list_init(&now);
+	while (!list_is_empty(&s->done)) {
+		pos = s->done.next;
+		list_del(pos);
+		list_add_tail(&now, pos);
+	}
+	while (!list_is_empty(&now)) {
+		struct done *d = CONTAINER_OF(now.next, struct done, link);
+
+		list_del(&d->link);
+		d->fn(d);
+	}
+}
+
+void
+store_complete(struct store *s, struct done *d)
+{
+	list_add_tail(&s->done, &d->link);
+	loop_post(s->loop, &s->done_post);
+}
+
+/* ---- readiness --------------------------------------------------------- */
+
+static void
+tell_ready(struct store *s, enum err err, const char *why)
+{
+	store_ready_cb *cb = s->ready_cb;
+
+	s->ready_cb = NULL;
+	if (cb != NULL)
+		cb(err, span_of(why), s->ready_arg);
+}
+
+static void
+names_on_loaded(enum err err, struct store *s)
+{
+	if (err != ERR_OK)
+		return; /* the next connection loads them again */
+	s->names_loaded = true;
+	wait_wake_all_queues(s);
+	tell_ready(s, ERR_OK, "");
+}
+
+static void
+conn_on_ready(void *arg)
+{
+	struct store *s = arg;
+
+	s->ready_at_us = clock_mono_us();
+	for (size_t i = 0; i < s->queue_count; i++)
+		queue_touch(s->sorted[i]);
+	queues_load(s, names_on_loaded);
+}
+
+static void
+conn_on_lost(const char *reason, void *arg)
+{
+	(void)reason; /* the connection has logged it */
+	(void)arg;
+}
+
+static void
+conn_on_hopeless(enum err err, const char *reason, void *arg)
+{
+	tell_ready(arg, err, reason);
+}
+
+static void
+child_on_failed(const char *reason, void *arg)
+{
+	struct store *s = arg;
+
+	s->hopeless = true;
+	tell_ready(s, ERR_REDIS_SERVER, reason);
+}
+
+void
+store_on_ready(struct store *s, store_ready_cb *cb, void *arg)
+{
+	s->ready_cb = cb;
+	s->ready_arg = arg;
+}
+
+bool
+store_is_ready(const struct store *s, const char **why)
+{
+	*why = "";
+	if (s->closing || s->draining)
+		*why = "the server is shutting down";
+	else if (!redis_conn_is_ready(s->conn))
+		*why = redis_conn_reason(s->conn);
+	else if (!s->names_loaded)
+		*why = "the list of queues is being read";
+	else
+		return true;
+	return false;
+}
+
+/* ---- opening ----------------------------------------------------------- */
+
+/* The first line of a file that nobody else may read. */
+static enum err
+password_read(const char *path, char **out, struct buf *why)
+{
+	char text[PASSWORD_MAX];
+	struct stat st;
+	ssize_t n;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, &st) != 0) {
+		buf_addf(why, "redis.main.password_file: cannot read %s: %s",
+		    path, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return ERR_CONF_VALUE;
+	}
+	if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+		buf_addf(why,
+		    "redis.main.password_file: %s must not be readable by "
+		    "others (chmod 600)",
+		    path);
+		close(fd);
+		return ERR_CONF_VALUE;
+	}
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0) {
+		buf_addf(why, "redis.main.password_file: %s is empty", path);
+		return ERR_CONF_VALUE;
+	}
+	text[n] = '\0';
+	*out = xmemdupz(text, strcspn(text, "\r\n"));
+	return ERR_OK;
+}
+
+static struct store *
+store_new(struct loop *loop, const struct conf *conf)
+{
+	struct store *s = xcalloc(1, sizeof(*s));
+
+	s->loop = loop;
+	s->conf = conf;
+	s->redis = &conf->redis[0];
+	list_init(&s->dirty);
+	list_init(&s->touched);
+	list_init(&s->done);
+	post_init(&s->flush_post, batch_flush, s);
+	post_init(&s->done_post, done_on_post, s);
+	wait_init(s);
+	workers_init(s);
+	store_reloaded(s);
+	return s;
+}
+
+static void
+store_connect(struct store *s)
+{
+	struct redis_conn_events events = {
+	    .on_ready = conn_on_ready,
+	    .on_lost = conn_on_lost,
+	    .on_hopeless = conn_on_hopeless,
+	    .arg = s,
+	};
+	const char *url = s->redis->url, *password = s->password;
+
+	if (s->child != NULL) {
+		url = redis_child_url(s->child);
+		password = redis_child_password(s->child);
+	}
+	s->conn = redis_conn_open(
+	    s->loop, s->redis, url, password != NULL ? password : "", &events);
+}
+
+enum err
+store_open(struct store **out, struct loop *loop, const struct conf *conf,
+    struct buf *why)
+{
+	struct store *s = store_new(loop, conf);
+	enum err err = ERR_OK;
+
+	*out = NULL;
+	if (s->redis->url[0] == '\0')
+		err = redis_child_start(&s->child, loop, conf->server_state_dir,
+		    child_on_failed, s, why);
+	else if (s->redis->password_file[0] != '\0')
+		err = password_read(s->redis->password_file, &s->password, why);
+	if (err != ERR_OK) {
+		store_free(s);
+		return err;
+	}
+	store_connect(s);
+	*out = s;
+	return ERR_OK;
+}
+
+/* Queues with a section of their own are there before the first push. */
+void
+store_reloaded(struct store *s)
+{
+	s->redis = &s->conf->redis[0];
+	for (size_t i = 0; i < s->queue_count; i++)
+		s->sorted[i]->configured = false;
+	for (size_t i = 0; i < s->conf->queue_count; i++) {
+		struct queue *q =
+		    queue_make(s, span_of(s->conf->queues[i].name));
+
+		if (q != NULL)
+			q->configured = true;
+	}
+}
+
+/* ---- closing ----------------------------------------------------------- */
+
+static void
+close_on_child(void *arg)
+{
+	struct store *s = arg;
+
+	s->close_cb(s->close_arg);
+}
+
+static void
+close_on_conn(void *arg)
+{
+	struct store *s = arg;
+
+	if (s->child != NULL)
+		redis_child_stop(s->child, close_on_child, s);
+	else
+		s->close_cb(s->close_arg);
+}
+
+void
+store_close(struct store *s, void (*cb)(void *arg), void *arg)
+{
+	s->close_cb = cb;
+	s->close_arg = arg;
+	batch_flush(s);
+	workers_flush(s);
+	s->closing = true;
+	batch_abort(s, ERR_SHUTTING_DOWN);
+	wait_abort(s, ERR_SHUTTING_DOWN);
+	redis_conn_close(s->conn, close_on_conn, s);
+}
+
+void
+store_free(struct store *s)
+{
+	if (s == NULL)
+		return;
+	post_cancel(&s->flush_post);
+	post_cancel(&s->done_post);
+	if (s->conn != NULL)
+		redis_conn_free(s->conn);
+	if (s->child != NULL)
+		redis_child_free(s->child);
+	wait_clear(s);
+	workers_free(s);
+	queues_free(s);
+	free(s->password);
+	free(s);
+}
