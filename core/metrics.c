@@ -162,6 +162,21 @@ metric_value(enum metric m)
 	return s->count + (s->value > 0 ? (uint64_t)s->value : 0);
 }
 
+const char *
+metric_label(enum metric m, unsigned slot)
+{
+	ASSERT(metric_has_label(m));
+	return slot < families[m].used ? families[m].slots[slot].label : NULL;
+}
+
+double
+metric_read_series(enum metric m, unsigned slot)
+{
+	const struct series *s = series_get(m, slot);
+
+	return s->value + (double)s->count;
+}
+
 void
 metric_observe(enum metric m, unsigned slot, double seconds)
 {

@@ -37,6 +37,11 @@ void metric_observe(enum metric m, unsigned slot, double seconds);
 void metric_add_series(enum metric m, unsigned slot, uint64_t n);
 void metric_set_series(enum metric m, unsigned slot, double value);
 
+/* Reading back: the label's value of a slot, NULL past the last one that was
+ * made ("other" is left out); what a counter or gauge holds in that slot. */
+const char *metric_label(enum metric m, unsigned slot);
+double metric_read_series(enum metric m, unsigned slot);
+
 /* The Prometheus text of one family that lives here: HELP, TYPE, samples. */
 void metric_print(enum metric m, struct buf *out);
 /* HELP and TYPE only, and one sample, for families whose values the caller
