@@ -63,5 +63,7 @@ void api_add_report(struct buf *out, const struct store_report_item *items,
 void api_add_queue(struct buf *out, const struct store_queue_info *q);
 /* "todo":1,... of the six states, without braces. */
 void api_add_counts(struct buf *out, const uint64_t *counts);
+/* "pushed":1.500,... of the four rates, without braces. */
+void api_add_rates(struct buf *out, const double *rates);
 
 #endif

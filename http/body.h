@@ -21,6 +21,7 @@
 #include "core/json_scan.h"
 #include "core/mem.h"
 #include "core/str.h"
+#include "store/store.h"
 
 enum {
 	BODY_DETAIL_MAX = 640,
@@ -91,9 +92,6 @@ bool body_number(struct body *b, double *out);
 
 /* ---- the bodies ------------------------------------------------------- */
 
-struct store_report_item;
-struct store_task;
-
 struct push_body {
 	struct store_task *tasks;
 	size_t count, room;
@@ -115,6 +113,27 @@ struct work_body {
 enum err body_read_take(struct body *b, struct work_body *out) MUST_CHECK;
 enum err body_read_report(struct body *b, struct work_body *out) MUST_CHECK;
 enum err body_read_extend(struct body *b, struct work_body *out) MUST_CHECK;
+
+/* Which tasks to retry or purge. */
+enum set_verb { SET_RETRY, SET_PURGE };
+struct set_body {
+	enum task_state state;
+	struct span *ids;
+	size_t id_count, id_room;
+	struct span match; /* empty: by ids */
+	bool dry_run;
+};
+enum err body_read_set(
+    struct body *b, struct set_body *out, enum set_verb verb) MUST_CHECK;
+/* A glob that may be matched: 1-255 bytes without NUL. */
+bool match_is_valid(struct span match);
+
+enum err body_read_policy(
+    struct body *b, struct store_policy_change *out) MUST_CHECK;
+
+/* What a heartbeat may say. details gets its bytes as they came; empty when
+ * it says nothing. */
+enum err body_read_heartbeat(struct body *b, struct span *details) MUST_CHECK;
 
 /* Longest beginning of at most max bytes that does not cut a character. */
 struct span utf8_cut(struct span text, size_t max);

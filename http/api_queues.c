@@ -1,0 +1,271 @@
+/* /v1/queues: all queues, one queue, and changing its policy. */
+
+#include "http/api.h"
+
+#include <string.h>
+
+static store_queue_cb queue_on_read;
+
+/* ---- the policy's fields ---------------------------------------------- */
+
+/* Times are seconds in JSON and ms within. */
+enum policy_kind { POLICY_COUNT, POLICY_TIME };
+
+struct policy_row {
+	const char *name;
+	enum policy_kind kind;
+	size_t offset; /* in struct queue_policy */
+	uint64_t min, max;
+};
+
+#define AT(field) offsetof(struct queue_policy, field)
+#define DAY_MS UINT64_C(86400000)
+
+/* The ranges are those of the settings file (core/conf.def). */
+/* clang-format off */
+static const struct policy_row policy_rows[POLICY_FIELD_COUNT] = {
+	[POLICY_MAX_TASKS]    = {"max_tasks",    POLICY_COUNT, AT(max_tasks),     1,    1000000000},
+	[POLICY_MAX_PAYLOAD]  = {"max_payload",  POLICY_COUNT, AT(max_payload),   1,    64 * 1024 * 1024},
+	[POLICY_MAX_ATTEMPTS] = {"max_attempts", POLICY_COUNT, AT(max_attempts),  1,    1000},
+	[POLICY_LEASE]        = {"lease_s",      POLICY_TIME,  AT(lease_ms),      1000, 30 * DAY_MS},
+	[POLICY_RETRY_BASE]   = {"retry_base_s", POLICY_TIME,  AT(retry_base_ms), 0,    30 * DAY_MS},
+	[POLICY_RETRY_MAX]    = {"retry_max_s",  POLICY_TIME,  AT(retry_max_ms),  0,    30 * DAY_MS},
+	[POLICY_FINISH_KEEP]  = {"finish_keep",  POLICY_COUNT, AT(finish_keep),   0,    1000000000},
+	[POLICY_FINISH_AGE]   = {"finish_age_s", POLICY_TIME,  AT(finish_age_ms), 0,    3650 * DAY_MS},
+	[POLICY_DEAD_KEEP]    = {"dead_keep",    POLICY_COUNT, AT(dead_keep),     0,    1000000000},
+	[POLICY_DEAD_AGE]     = {"dead_age_s",   POLICY_TIME,  AT(dead_age_ms),   0,    3650 * DAY_MS},
+};
+/* clang-format on */
+
+/* ---- answers ---------------------------------------------------------- */
+
+static void
+add_comma(struct buf *out, size_t index)
+{
+	if (index > 0)
+		buf_add_char(out, ',');
+}
+
+static void
+add_member(struct buf *out, size_t index, const char *name, uint64_t value)
+{
+	add_comma(out, index);
+	buf_addf(out, "\"%s\":", name);
+	buf_add_u64(out, value);
+}
+
+void
+api_add_counts(struct buf *out, const uint64_t *counts)
+{
+	for (size_t s = TASK_TODO; s < TASK_STATE_COUNT; s++)
+		add_member(out, s - TASK_TODO,
+		    task_state_name((enum task_state)s), counts[s]);
+}
+
+void
+api_add_rates(struct buf *out, const double *rates)
+{
+	static const char *const names[RATE_COUNT] = {
+	    [RATE_PUSHED] = "pushed",
+	    [RATE_TAKEN] = "taken",
+	    [RATE_FINISHED] = "finished",
+	    [RATE_FAILED] = "failed",
+	};
+
+	for (size_t i = 0; i < RATE_COUNT; i++) {
+		add_comma(out, i);
+		buf_addf(out, "\"%s\":%.3f", names[i], rates[i]);
+	}
+}
+
+static void
+add_totals(struct buf *out, const struct store_totals *t)
+{
+	add_member(out, 0, "pushed", t->pushed);
+	add_member(out, 1, "taken", t->taken);
+	add_member(out, 1, "finished", t->finished);
+	add_member(out, 1, "failed", t->failed);
+	add_member(out, 1, "dead", t->dead);
+	add_member(out, 1, "lease_lost", t->lease_lost);
+	add_member(out, 1, "reclaimed", t->reclaimed);
+	add_member(out, 1, "retried", t->retried);
+	add_member(out, 1, "trimmed", t->trimmed);
+}
+
+static void
+add_policy(struct buf *out, const struct queue_policy *policy)
+{
+	uint64_t value;
+
+	for (size_t i = 0; i < POLICY_FIELD_COUNT; i++) {
+		memcpy(&value, (const char *)policy + policy_rows[i].offset,
+		    sizeof(value));
+		add_comma(out, i);
+		buf_addf(out, "\"%s\":", policy_rows[i].name);
+		if (policy_rows[i].kind == POLICY_TIME)
+			api_add_seconds(out, value);
+		else
+			buf_add_u64(out, value);
+	}
+}
+
+static void
+add_overridden(struct buf *out, unsigned overridden)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < POLICY_FIELD_COUNT; i++) {
+		if ((overridden & 1u << i) == 0)
+			continue;
+		add_comma(out, n++);
+		buf_addf(out, "\"%s\"", policy_rows[i].name);
+	}
+}
+
+void
+api_add_queue(struct buf *out, const struct store_queue_info *q)
+{
+	buf_add_str(out, "{\"name\":");
+	buf_add_json(out, q->name);
+	buf_addf(out, ",\"backend\":\"%s\",\"paused\":%s,\"counts\":{",
+	    q->backend, q->paused ? "true" : "false");
+	api_add_counts(out, q->counts);
+	buf_add_str(out, "},\"lanes\":{");
+	for (size_t i = 0; i < LANE_COUNT; i++)
+		add_member(out, i, lane_name((enum lane)i), q->lanes[i]);
+	buf_addf(out, "},\"oldest_todo_s\":%.3f,\"rates\":{", q->oldest_todo_s);
+	api_add_rates(out, q->rates);
+	buf_add_str(out, "},\"totals\":{");
+	add_totals(out, &q->totals);
+	buf_addf(out, "},\"waiting_takes\":%zu,\"policy\":{", q->waiting);
+	add_policy(out, &q->policy);
+	buf_add_str(out, "},\"overridden\":[");
+	add_overridden(out, q->overridden);
+	buf_add_str(out, "]}");
+}
+
+/* ---- all queues ------------------------------------------------------- */
+
+struct queue_list {
+	struct buf *out;
+	size_t count;
+};
+
+static void
+list_add(const struct store_queue_info *q, void *arg)
+{
+	struct queue_list *list = arg;
+
+	add_comma(list->out, list->count++);
+	api_add_queue(list->out, q);
+}
+
+void
+api_queues_list(struct req *req)
+{
+	struct queue_list list = {.out = req_out(req)};
+
+	buf_add_str(list.out, "{\"queues\":[");
+	store_queue_each(req_store(req), list_add, &list);
+	buf_add_str(list.out, "]}");
+	req_reply(req, 200);
+}
+
+/* ---- one queue -------------------------------------------------------- */
+
+void
+api_queues_get(struct req *req)
+{
+	store_queue_get(
+	    req_store(req), req_param(req, "queue"), queue_on_read, req);
+}
+
+static bool
+policy_read(struct body *b, void *into)
+{
+	struct store_policy_change *change = into;
+	const struct policy_row *row;
+	size_t i = 0;
+
+	while (strcmp(policy_rows[i].name, b->field) != 0)
+		i++;
+	row = &policy_rows[i];
+	if (scan_peek(&b->scan) == SCAN_NULL) {
+		change->unset |= 1u << i;
+		return scan_null(&b->scan);
+	}
+	change->set |= 1u << i;
+	if (row->kind == POLICY_TIME)
+		return body_seconds(b, row->min, row->max, &change->values[i]);
+	return body_whole(b, row->min, row->max, &change->values[i]);
+}
+
+static bool
+policy_read_paused(struct body *b, void *into)
+{
+	struct store_policy_change *change = into;
+	bool paused;
+
+	if (!body_bool(b, &paused))
+		return false;
+	change->paused = paused;
+	return true;
+}
+
+/* clang-format off */
+static const struct body_field policy_fields[] = {
+	{"paused",       policy_read_paused, false},
+	{"max_tasks",    policy_read,        false},
+	{"max_payload",  policy_read,        false},
+	{"max_attempts", policy_read,        false},
+	{"lease_s",      policy_read,        false},
+	{"retry_base_s", policy_read,        false},
+	{"retry_max_s",  policy_read,        false},
+	{"finish_keep",  policy_read,        false},
+	{"finish_age_s", policy_read,        false},
+	{"dead_keep",    policy_read,        false},
+	{"dead_age_s",   policy_read,        false},
+};
+/* clang-format on */
+
+enum err
+body_read_policy(struct body *b, struct store_policy_change *out)
+{
+	unsigned seen = 0;
+
+	memset(out, 0, sizeof(*out));
+	out->paused = -1;
+	if (body_object(
+		b, policy_fields, COUNT_OF(policy_fields), out, &seen) &&
+	    seen == 0)
+		body_refusef(b, ERR_FIELD_MISSING,
+		    "the body: expected at least one field to change");
+	return body_end(b);
+}
+
+void
+api_queues_set(struct req *req)
+{
+	struct store_policy_change change;
+	struct body b;
+
+	api_body(req, &b);
+	if (body_read_policy(&b, &change) != ERR_OK)
+		api_refuse(req, &b);
+	else
+		store_queue_set(req_store(req), req_param(req, "queue"),
+		    &change, queue_on_read, req);
+}
+
+static void
+queue_on_read(enum err err, const struct store_queue_info *q, void *arg)
+{
+	struct req *req = arg;
+
+	if (err != ERR_OK) {
+		req_fail(req, err);
+		return;
+	}
+	api_add_queue(req_out(req), q);
+	req_reply(req, 200);
+}
