@@ -1,0 +1,95 @@
+#ifndef SCHEDD_CORE_CONF_PRIV_H
+#define SCHEDD_CORE_CONF_PRIV_H
+
+/*
+ * What the files of the settings share: conf_values.c knows the types,
+ * conf_read.c turns a file and arguments into sources, conf.c builds struct
+ * conf of them. The columns of conf.def: owner and field are where the value
+ * lies; least and most bound numbers, times and sizes, as texts of the type.
+ */
+
+#include "core/conf.h"
+
+enum conf_type {
+	CONF_NUMBER,  /* uint64_t */
+	CONF_TIME,    /* uint64_t, milliseconds */
+	CONF_OFFSET,  /* int64_t, milliseconds, with sign */
+	CONF_SIZE,    /* uint64_t, bytes */
+	CONF_BOOL,    /* bool */
+	CONF_LEVEL,   /* enum log_level */
+	CONF_TEXT,    /* char *, as all below except CONF_BACKEND */
+	CONF_FOLDER,  /* absolute path */
+	CONF_LISTEN,  /* addresses */
+	CONF_URL,     /* of a Redis */
+	CONF_PREFIX,  /* of keys in Redis */
+	CONF_BACKEND, /* char[NAME_MAX_LEN + 1]: the name of a Redis */
+	CONF_TYPE_COUNT
+};
+
+/* Whose field it is; says how its section is named in the file too. */
+enum conf_owner {
+	CONF_OWNER_conf,       /* [http]: one of a kind */
+	CONF_OWNER_conf_queue, /* [queue] and [queue "name"] */
+	CONF_OWNER_conf_redis  /* [redis "main"] */
+};
+
+struct conf_spec {
+	enum conf_type type;
+	enum conf_owner owner;
+	size_t offset;
+	const char *least, *most;
+};
+
+/* What conf_rows() shows and what only we need, by the same index. */
+enum conf_row_id {
+#define C(                                                                 \
+    section, key, type, owner, field, fallback, least, most, reload, help) \
+	CONF_ROW_##section##_##key,
+#include "core/conf.def"
+#undef C
+	CONF_ROW_COUNT
+};
+const struct conf_spec *conf_spec(size_t row);
+
+/* ---- conf_values.c ---------------------------------------------------- */
+
+/* Does the text say a value of that row, within its range? */
+bool conf_value_is_valid(size_t row, const char *text);
+/* What the row takes, for people: "a time from 1s to 30d". */
+void conf_value_expected(size_t row, struct buf *out);
+/* Writes a valid text into the row's field of its owner. */
+void conf_value_set(size_t row, void *owner, const char *text);
+/* The field's value as text that would be read back as the same. */
+void conf_value_print(size_t row, const void *owner, struct buf *out);
+/* Frees what the field points to. */
+void conf_value_clear(size_t row, void *owner);
+
+/* ---- conf_read.c ------------------------------------------------------ */
+
+/* One setting that somebody gave: valid, and known. */
+struct conf_source {
+	size_t row;
+	char *name;  /* of the section, "" for none */
+	char *text;  /* the value */
+	char *where; /* "schedd.conf:12" or "argument" */
+};
+
+struct conf_sources {
+	struct conf_source *items; /* each row and name once */
+	size_t count, cap;
+};
+
+/* Both add to sources; on failure a line is in why. label names the file. */
+enum err conf_read_text(struct conf_sources *sources, const char *label,
+    struct span text, struct buf *why) MUST_CHECK;
+enum err conf_read_args(struct conf_sources *sources, char *const *args,
+    size_t arg_count, struct buf *why) MUST_CHECK;
+void conf_sources_clear(struct conf_sources *sources);
+
+/* ---- conf.c ----------------------------------------------------------- */
+
+/* conf_load with the file's text in place of the file. */
+enum err conf_load_text(struct conf **out, const char *label, struct span text,
+    char *const *args, size_t arg_count, struct buf *why) MUST_CHECK;
+
+#endif

@@ -1,0 +1,389 @@
+/* The types of settings: reading, bounds, what to expect, printing. */
+
+#include <arpa/inet.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/conf_priv.h"
+
+enum {
+	TEXT_LEN_MAX = 1024,
+	SOCKET_PATH_MAX = 107 /* sun_path without its NUL */
+};
+
+/* A value of any type. */
+struct value {
+	uint64_t n; /* number, ms, bytes, bool, level */
+	bool is_negative;
+};
+
+typedef bool parse_fn(const char *text, struct value *out);
+
+/* ---- reading ---------------------------------------------------------- */
+
+static bool
+parse_number(const char *text, struct value *out)
+{
+	return str_to_u64(span_of(text), &out->n);
+}
+
+static bool
+parse_time(const char *text, struct value *out)
+{
+	return str_to_ms(span_of(text), &out->n);
+}
+
+static bool
+parse_offset(const char *text, struct value *out)
+{
+	out->is_negative = *text == '-';
+	return parse_time(text + (*text == '-' || *text == '+'), out);
+}
+
+static bool
+parse_size(const char *text, struct value *out)
+{
+	return str_to_bytes(span_of(text), &out->n);
+}
+
+static bool
+parse_bool(const char *text, struct value *out)
+{
+	static const char *const WORDS[] = {
+	    "no", "yes", "false", "true", "off", "on", "0", "1"};
+
+	for (size_t i = 0; i < COUNT_OF(WORDS); i++) {
+		if (strcmp(text, WORDS[i]) == 0) {
+			out->n = i % 2;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool
+parse_level(const char *text, struct value *out)
+{
+	enum log_level level;
+
+	if (!log_level_parse(span_of(text), &level))
+		return false;
+	out->n = level;
+	return true;
+}
+
+/* ---- texts ------------------------------------------------------------ */
+
+static bool
+parse_text(const char *text, struct value *out)
+{
+	size_t len = strlen(text);
+
+	(void)out;
+	for (size_t i = 0; i < len; i++) {
+		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+			return false;
+	}
+	return len <= TEXT_LEN_MAX && utf8_is_valid(text, len);
+}
+
+static bool
+parse_folder(const char *text, struct value *out)
+{
+	return text[0] == '/' && parse_text(text, out);
+}
+
+static bool
+is_port(struct span s, uint64_t least)
+{
+	uint64_t port;
+
+	return str_to_u64(s, &port) && port >= least && port <= 65535;
+}
+
+static bool
+is_host(struct span s)
+{
+	static const char PLAIN[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+
+	for (size_t i = 0; i < s.len; i++) {
+		if (memchr(PLAIN, s.p[i], sizeof(PLAIN) - 1) == NULL)
+			return false;
+	}
+	return s.len <= 253;
+}
+
+static bool
+is_ipv6(struct span s)
+{
+	char text[INET6_ADDRSTRLEN];
+	struct in6_addr addr;
+
+	if (s.len >= sizeof(text))
+		return false;
+	memcpy(text, s.p, s.len);
+	text[s.len] = '\0';
+	return inet_pton(AF_INET6, text, &addr) == 1;
+}
+
+/* host:port or [v6]:port; an empty host only where port 0 may stand. */
+static bool
+is_host_port(struct span s, uint64_t least_port)
+{
+	const char *colon = NULL;
+	struct span host;
+
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.p[i] == ':')
+			colon = s.p + i;
+	}
+	if (colon == NULL)
+		return false;
+	host = (struct span){s.p, (size_t)(colon - s.p)};
+	if (!is_port(
+		(struct span){colon + 1, s.len - host.len - 1}, least_port))
+		return false;
+	if (host.len > 2 && host.p[0] == '[' && host.p[host.len - 1] == ']')
+		return is_ipv6((struct span){host.p + 1, host.len - 2});
+	return is_host(host) && (host.len > 0 || least_port == 0);
+}
+
+static bool
+has_prefix(struct span s, struct span prefix)
+{
+	return s.len >= prefix.len && memcmp(s.p, prefix.p, prefix.len) == 0;
+}
+
+/* unix:/path, short enough for a socket's address. */
+static bool
+is_unix(struct span s)
+{
+	return has_prefix(s, SPAN("unix:/")) && s.len > 6 &&
+	       s.len - 5 <= SOCKET_PATH_MAX;
+}
+
+static bool
+parse_listen(const char *text, struct value *out)
+{
+	const char *p = text;
+
+	if (!parse_text(text, out))
+		return false;
+	for (;;) {
+		struct span item;
+
+		p += strspn(p, " \t");
+		item = (struct span){p, strcspn(p, ",")};
+		p += item.len;
+		while (item.len > 0 && strchr(" \t", item.p[item.len - 1]))
+			item.len--;
+		if (!is_unix(item) && !is_host_port(item, 0))
+			return false;
+		if (*p++ == '\0')
+			return true;
+	}
+}
+
+static bool
+parse_url(const char *text, struct value *out)
+{
+	struct span s = span_of(text);
+
+	if (!parse_text(text, out))
+		return false;
+	if (has_prefix(s, SPAN("tcp://")))
+		return is_host_port((struct span){s.p + 6, s.len - 6}, 1);
+	return s.len == 0 || is_unix(s);
+}
+
+/* No braces: what stands in them decides on which node a key lives. */
+static bool
+parse_prefix(const char *text, struct value *out)
+{
+	(void)out;
+	return name_is_valid(span_of(text));
+}
+
+static bool
+parse_backend(const char *text, struct value *out)
+{
+	(void)out;
+	return strcmp(text, "main") == 0;
+}
+
+/* ---- the table of types ----------------------------------------------- */
+
+static const struct {
+	parse_fn *parse;
+	const char *expected; /* of those without bounds, the whole of it */
+	bool has_bounds;
+} types[CONF_TYPE_COUNT] = {
+    [CONF_NUMBER] = {parse_number, "a whole number", true},
+    [CONF_TIME] = {parse_time, "a time", true},
+    [CONF_OFFSET] = {parse_offset, "a time with or without a sign, as in -90s",
+	false},
+    [CONF_SIZE] = {parse_size, "a size", true},
+    [CONF_BOOL] = {parse_bool, "yes or no", false},
+    [CONF_LEVEL] = {parse_level, "error, warn, info or debug", false},
+    [CONF_TEXT] = {parse_text, "text of at most 1024 bytes", false},
+    [CONF_FOLDER] = {parse_folder, "a path that begins with /", false},
+    [CONF_LISTEN] = {parse_listen,
+	"host:port, [v6]:port or unix:/path, separated by commas", false},
+    [CONF_URL] = {parse_url,
+	"tcp://host:port or unix:/path, without user or password", false},
+    [CONF_PREFIX] = {parse_prefix, "1 to 64 of A-Za-z0-9._:@-", false},
+    [CONF_BACKEND] = {parse_backend, "main, the only backend for now", false},
+};
+
+static bool
+value_parse(size_t row, const char *text, struct value *out)
+{
+	const struct conf_spec *spec = conf_spec(row);
+	struct value least = {0}, most = {UINT64_MAX, false};
+
+	*out = (struct value){0};
+	if (!types[spec->type].parse(text, out))
+		return false;
+	if (spec->least[0] != '\0')
+		ASSERT(types[spec->type].parse(spec->least, &least));
+	if (spec->most[0] != '\0')
+		ASSERT(types[spec->type].parse(spec->most, &most));
+	return out->n >= least.n && out->n <= most.n;
+}
+
+bool
+conf_value_is_valid(size_t row, const char *text)
+{
+	struct value v;
+
+	return value_parse(row, text, &v);
+}
+
+void
+conf_value_expected(size_t row, struct buf *out)
+{
+	const struct conf_spec *spec = conf_spec(row);
+
+	buf_add_str(out, types[spec->type].expected);
+	if (types[spec->type].has_bounds)
+		buf_addf(out, " from %s to %s", spec->least, spec->most);
+}
+
+/* ---- fields ----------------------------------------------------------- */
+
+/* The field, as a pointer to its type. */
+static void *
+value_field(size_t row, void *owner)
+{
+	return (char *)owner + conf_spec(row)->offset;
+}
+
+void
+conf_value_clear(size_t row, void *owner)
+{
+	enum conf_type type = conf_spec(row)->type;
+	char **text = value_field(row, owner);
+
+	if (type < CONF_TEXT || type == CONF_BACKEND)
+		return;
+	free(*text);
+	*text = NULL;
+}
+
+void
+conf_value_set(size_t row, void *owner, const char *text)
+{
+	void *field = value_field(row, owner);
+	struct value v;
+
+	ASSERT(value_parse(row, text, &v));
+	switch (conf_spec(row)->type) {
+	case CONF_NUMBER:
+	case CONF_TIME:
+	case CONF_SIZE:
+		*(uint64_t *)field = v.n;
+		break;
+	case CONF_OFFSET:
+		*(int64_t *)field =
+		    v.is_negative ? -(int64_t)v.n : (int64_t)v.n;
+		break;
+	case CONF_BOOL:
+		*(bool *)field = v.n != 0;
+		break;
+	case CONF_LEVEL:
+		*(enum log_level *)field = (enum log_level)v.n;
+		break;
+	case CONF_BACKEND:
+		ASSERT(strlen(text) <= NAME_MAX_LEN);
+		memcpy(field, text, strlen(text) + 1);
+		break;
+	case CONF_TEXT:
+	case CONF_FOLDER:
+	case CONF_LISTEN:
+	case CONF_URL:
+	case CONF_PREFIX:
+		conf_value_clear(row, owner);
+		*(char **)field = xstrdup(text);
+		break;
+	case CONF_TYPE_COUNT:
+		ASSERT(!"a type");
+	}
+}
+
+static void
+print_time(uint64_t ms, struct buf *out)
+{
+	char text[32];
+
+	str_from_ms(text, sizeof(text), ms);
+	buf_add_str(out, text);
+}
+
+void
+conf_value_print(size_t row, const void *owner, struct buf *out)
+{
+	static const char *const LEVELS[] = {"error", "warn", "info", "debug"};
+	const char *field = (const char *)owner + conf_spec(row)->offset;
+	const void *p = field;
+	char text[32];
+	int64_t ms;
+
+	switch (conf_spec(row)->type) {
+	case CONF_NUMBER:
+		buf_add_u64(out, *(const uint64_t *)p);
+		break;
+	case CONF_TIME:
+		print_time(*(const uint64_t *)p, out);
+		break;
+	case CONF_OFFSET:
+		ms = *(const int64_t *)p;
+		buf_add_str(out, ms < 0 ? "-" : "");
+		print_time((uint64_t)(ms < 0 ? -ms : ms), out);
+		break;
+	case CONF_SIZE:
+		str_from_bytes(text, sizeof(text), *(const uint64_t *)p);
+		buf_add_str(out, text);
+		break;
+	case CONF_BOOL:
+		buf_add_str(out, *(const bool *)p ? "yes" : "no");
+		break;
+	case CONF_LEVEL:
+		buf_add_str(out, LEVELS[*(const enum log_level *)p]);
+		break;
+	case CONF_BACKEND:
+		buf_add_str(out, field);
+		break;
+	case CONF_TEXT:
+	case CONF_FOLDER:
+	case CONF_LISTEN:
+	case CONF_URL:
+	case CONF_PREFIX:
+		buf_add_str(out, *(char *const *)p);
+		break;
+	case CONF_TYPE_COUNT:
+		ASSERT(!"a type");
+	}
+}
