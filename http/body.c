@@ -86,9 +86,9 @@ body_refuse_type(struct body *b, const char *expected)
 {
 	struct span ignored;
 
-	/* Not of any type: the scanner says what stands there. */
-	if (scan_peek(&b->scan) == SCAN_NONE)
-		return scan_skip(&b->scan, &ignored) && false;
+	/* What is no JSON at all is that first: nothing is read behind. */
+	if (!scan_skip(&b->scan, &ignored))
+		return false;
 	return body_refuse(b, ERR_FIELD_TYPE, expected);
 }
 
