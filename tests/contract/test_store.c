@@ -1,0 +1,969 @@
+/*
+ * Every operation of store.h against a real Redis: directly, and the same
+ * cases through the fault proxy that hands on five bytes at a time.
+ */
+
+#include "tests/contract/harness.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/conf.h"
+#include "core/loop.h"
+#include "core/mem.h"
+#include "store/store.h"
+
+enum { SECOND = 1000, DAY = 86400 * SECOND };
+
+struct world {
+	struct test_redis redis;
+	struct test_proxy proxy;
+	bool through_proxy;
+	struct conf *conf;
+	struct loop *loop;
+	struct store *store;
+};
+
+/* What a callback brought, copied. */
+struct seen {
+	unsigned calls;
+	enum err err;
+	size_t n;
+	uint64_t count;
+	int64_t lease_until;
+	bool paused;
+	struct store_pushed pushed[8];
+	struct store_reported reported[8];
+	char ids[8][64], payloads[8][64];
+	uint64_t attempts[8];
+	struct store_task_info task;
+	char text[3][128]; /* worker, error, result */
+	char after[64];
+	struct store_queue_info queue;
+	uint64_t held;
+};
+
+static bool
+has_called(void *arg)
+{
+	return ((struct seen *)arg)->calls > 0;
+}
+
+/* Runs the loop until the operation called back, once. */
+static void
+wait_for(struct world *w, struct seen *s)
+{
+	assert_true(run_until(w->loop, has_called, s, LIMIT_MS));
+	assert_int_equal(s->calls, 1);
+}
+
+static void
+copy(char *dst, size_t size, struct span s)
+{
+	assert_true(s.len < size);
+	if (s.len > 0)
+		memcpy(dst, s.p, s.len);
+	dst[s.len] = '\0';
+}
+
+/* ---- callbacks --------------------------------------------------------- */
+
+static void
+on_push(enum err err, const struct store_pushed *r, size_t n, void *arg)
+{
+	struct seen *s = arg;
+
+	s->calls++;
+	s->err = err;
+	s->n = n;
+	for (size_t i = 0; i < n && i < COUNT_OF(s->pushed); i++)
+		s->pushed[i] = r[i];
+}
+
+static void
+on_take(const struct store_take_result *r, void *arg)
+{
+	struct seen *s = arg;
+
+	s->calls++;
+	s->err = r->err;
+	s->n = r->n;
+	s->lease_until = r->lease_until;
+	s->paused = r->paused;
+	for (size_t i = 0; i < r->n && i < COUNT_OF(s->ids); i++) {
+		copy(s->ids[i], sizeof(s->ids[i]), r->tasks[i].id);
+		copy(s->payloads[i], sizeof(s->payloads[i]),
+		    r->tasks[i].payload);
+		s->attempts[i] = r->tasks[i].attempt;
+	}
+}
+
+static void
+on_report(enum err err, const struct store_reported *r, size_t n, void *arg)
+{
+	struct seen *s = arg;
+
+	s->calls++;
+	s->err = err;
+	s->n = n;
+	for (size_t i = 0; i < n && i < COUNT_OF(s->reported); i++)
+		s->reported[i] = r[i];
+}
+
+static void
+on_extend(enum err err, const struct store_reported *r, size_t n,
+    int64_t lease_until, void *arg)
+{
+	struct seen *s = arg;
+
+	on_report(err, r, n, arg);
+	s->lease_until = lease_until;
+}
+
+static void
+on_task(enum err err, const struct store_task_info *t, void *arg)
+{
+	struct seen *s = arg;
+
+	s->calls++;
+	s->err = err;
+	if (t == NULL)
+		return;
+	s->task = *t;
+	copy(s->ids[0], sizeof(s->ids[0]), t->id);
+	copy(s->payloads[0], sizeof(s->payloads[0]), t->payload);
+	copy(s->text[0], sizeof(s->text[0]), t->worker);
+	copy(s->text[1], sizeof(s->text[1]), t->error);
+	copy(s->text[2], sizeof(s->text[2]), t->result);
+}
+
+static void
+on_page(enum err err, const struct store_page *p, void *arg)
+{
+	struct seen *s = arg;
+
+	s->calls++;
+	s->err = err;
+	if (p == NULL)
+		return;
+	s->n = p->n;
+	copy(s->after, sizeof(s->after), p->after);
+	for (size_t i = 0; i < p->n && i < COUNT_OF(s->ids); i++)
+		copy(s->ids[i], sizeof(s->ids[i]), p->tasks[i].id);
+}
+
+static void
+on_count(enum err err, uint64_t count, void *arg)
+{
+	struct seen *s = arg;
+
+	s->calls++;
+	s->err = err;
+	s->count = count;
+}
+
+static void
+on_queue(enum err err, const struct store_queue_info *q, void *arg)
+{
+	struct seen *s = arg;
+
+	s->calls++;
+	s->err = err;
+	if (q != NULL)
+		s->queue = *q;
+}
+
+static void
+on_workers(
+    enum err err, const struct store_worker_info *workers, size_t n, void *arg)
+{
+	struct seen *s = arg;
+
+	s->calls++;
+	s->err = err;
+	s->n = n;
+	if (n > 0) {
+		copy(s->ids[0], sizeof(s->ids[0]), workers[0].name);
+		s->held = workers[0].held;
+	}
+}
+
+/* ---- the world --------------------------------------------------------- */
+
+static bool
+is_ready(void *arg)
+{
+	const char *why;
+
+	return store_is_ready(((struct world *)arg)->store, &why);
+}
+
+static void
+on_closed(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+static bool
+is_set(void *arg)
+{
+	return *(bool *)arg;
+}
+
+static void
+world_begin(struct world *w, bool through_proxy)
+{
+	char url[192];
+	char *args[] = {url};
+	struct buf why;
+
+	memset(w, 0, sizeof(*w));
+	log_catch();
+	clock_set_offset_ms(0);
+	test_redis_start(&w->redis, "");
+	w->through_proxy = through_proxy;
+	if (through_proxy) {
+		test_proxy_start(&w->proxy, "tcp:127.0.0.1:0", w->redis.url, 1);
+		test_proxy_tell(&w->proxy, "slice 61");
+	}
+	snprintf(url, sizeof(url), "--redis.main.url=%s",
+	    through_proxy ? w->proxy.url : w->redis.url);
+	buf_init(&why, 1024);
+	assert_int_equal(conf_load(&w->conf, NULL, args, 1, &why), ERR_OK);
+	w->loop = loop_new();
+	assert_int_equal(store_open(&w->store, w->loop, w->conf, &why), ERR_OK);
+	assert_true(run_until(w->loop, is_ready, w, LIMIT_MS));
+	buf_clear(&why);
+}
+
+static void
+world_end(struct world *w)
+{
+	bool closed = false;
+
+	store_close(w->store, on_closed, &closed);
+	assert_true(run_until(w->loop, is_set, &closed, LIMIT_MS));
+	store_free(w->store);
+	loop_free(w->loop);
+	conf_free(w->conf);
+	if (w->through_proxy)
+		test_proxy_stop(&w->proxy);
+	test_redis_stop(&w->redis);
+	clock_set_offset_ms(0);
+}
+
+/* ---- short forms ------------------------------------------------------- */
+
+static const struct span Q = {"q", 1};
+
+static struct seen
+push(struct world *w, const struct store_task *tasks, size_t n)
+{
+	struct seen s = {0};
+
+	store_push(w->store, Q, tasks, n, on_push, &s);
+	assert_int_equal(s.calls, 0);
+	wait_for(w, &s);
+	return s;
+}
+
+/* One task in the normal lane, payload "p". */
+static struct seen
+push_id(struct world *w, const char *id)
+{
+	struct store_task t = {
+	    .id = span_of(id), .payload = SPAN("\"p\""), .lane = LANE_NORMAL};
+
+	return push(w, &t, 1);
+}
+
+static struct seen
+take(struct world *w, const char *worker, uint32_t count, uint64_t lease_ms)
+{
+	struct seen s = {0};
+	struct store_take t = {.queue = Q,
+	    .worker = span_of(worker),
+	    .count = count,
+	    .lease_ms = lease_ms,
+	    .cb = on_take,
+	    .arg = &s};
+
+	store_take(w->store, &t);
+	assert_int_equal(s.calls, 0);
+	wait_for(w, &s);
+	return s;
+}
+
+static struct seen
+report(struct world *w, const char *worker, const char *id, bool failed,
+    const char *text)
+{
+	struct seen s = {0};
+	struct store_report_item item = {
+	    .id = span_of(id), .text = span_of(text), .failed = failed};
+
+	store_report(w->store, Q, span_of(worker), &item, 1, on_report, &s);
+	wait_for(w, &s);
+	assert_int_equal(s.err, ERR_OK);
+	assert_int_equal(s.n, 1);
+	return s;
+}
+
+static struct seen
+show(struct world *w, const char *id)
+{
+	struct seen s = {0};
+
+	store_task_get(w->store, Q, span_of(id), on_task, &s);
+	wait_for(w, &s);
+	return s;
+}
+
+static struct seen
+duty(struct world *w, enum store_duty d)
+{
+	struct seen s = {0};
+
+	store_duty_run(w->store, d, Q, 1000, on_count, &s);
+	wait_for(w, &s);
+	assert_int_equal(s.err, ERR_OK);
+	return s;
+}
+
+static struct seen
+queue_now(struct world *w)
+{
+	struct seen s = {0};
+
+	store_queue_get(w->store, Q, on_queue, &s);
+	wait_for(w, &s);
+	assert_int_equal(s.err, ERR_OK);
+	return s;
+}
+
+static void
+assert_state(struct world *w, const char *id, enum task_state state)
+{
+	struct seen s = show(w, id);
+
+	if (state == TASK_GONE) {
+		assert_int_equal(s.err, ERR_TASK_UNKNOWN);
+		return;
+	}
+	assert_int_equal(s.err, ERR_OK);
+	assert_string_equal(
+	    task_state_name(s.task.state), task_state_name(state));
+}
+
+/* ---- the cases --------------------------------------------------------- */
+
+static void
+case_push_take_finish(struct world *w)
+{
+	struct store_task tasks[] = {
+	    {.id = SPAN("a"), .payload = SPAN("{\"n\":1}"), .lane = LANE_LOW},
+	    {.id = SPAN("b"), .payload = SPAN("2"), .lane = LANE_NORMAL},
+	    {.id = SPAN("c"), .payload = SPAN("[]"), .lane = LANE_HIGH},
+	    {.id = SPAN("b"), .payload = SPAN("3"), .lane = LANE_NORMAL}};
+	struct seen s = push(w, tasks, 4);
+
+	assert_int_equal(s.err, ERR_OK);
+	assert_int_equal(s.n, 4);
+	assert_int_equal(s.pushed[0].known, TASK_GONE);
+	assert_int_equal(s.pushed[3].known, TASK_TODO);
+	s = take(w, "w1", 10, 0);
+	assert_int_equal(s.n, 3);
+	assert_string_equal(s.ids[0], "c");
+	assert_string_equal(s.ids[1], "b");
+	assert_string_equal(s.ids[2], "a");
+	assert_string_equal(s.payloads[2], "{\"n\":1}");
+	assert_string_equal(s.payloads[1], "2");
+	assert_int_equal(s.attempts[0], 1);
+	assert_state(w, "a", TASK_DOING);
+	s = report(w, "w1", "a", false, "{\"ok\":true}");
+	assert_int_equal(s.reported[0].err, ERR_OK);
+	s = show(w, "a");
+	assert_int_equal(s.task.state, TASK_FINISH);
+	assert_string_equal(s.text[0], "w1");
+	assert_string_equal(s.text[2], "{\"ok\":true}");
+	s = report(w, "w1", "a", false, "");
+	assert_int_equal(s.reported[0].err, ERR_OK);
+	s = report(w, "w2", "b", false, "");
+	assert_int_equal(s.reported[0].err, ERR_LEASE_LOST);
+	s = report(w, "w1", "nobody", false, "");
+	assert_int_equal(s.reported[0].err, ERR_TASK_UNKNOWN);
+	s = queue_now(w);
+	assert_int_equal(s.queue.counts[TASK_DOING], 2);
+	assert_int_equal(s.queue.counts[TASK_FINISH], 1);
+	assert_int_equal(s.queue.totals.finished, 1);
+	assert_int_equal(s.queue.totals.lease_lost, 1);
+}
+
+static void
+case_fail_retry_dead(struct world *w)
+{
+	struct seen s;
+
+	push_id(w, "f");
+	for (int attempt = 1; attempt <= 3; attempt++) {
+		s = take(w, "w1", 1, 0);
+		assert_int_equal(s.n, 1);
+		assert_int_equal(s.attempts[0], attempt);
+		s = report(w, "w1", "f", true, "no luck");
+		assert_int_equal(s.reported[0].err, ERR_OK);
+		assert_int_equal(s.reported[0].dead, attempt == 3);
+		if (attempt == 3)
+			break;
+		assert_state(w, "f", TASK_FAILED);
+		assert_int_equal(duty(w, DUTY_FAILED).count, 0);
+		clock_set_offset_ms(clock_offset_ms() + 60 * SECOND);
+		assert_int_equal(duty(w, DUTY_FAILED).count, 1);
+	}
+	s = show(w, "f");
+	assert_int_equal(s.task.state, TASK_DEAD);
+	assert_int_equal(s.task.attempts, 3);
+	assert_string_equal(s.text[1], "no luck");
+	s = report(w, "w1", "f", true, "again");
+	assert_int_equal(s.reported[0].err, ERR_LEASE_LOST);
+	s = report(w, "w1", "f", false, "");
+	assert_int_equal(s.reported[0].err, ERR_OK);
+	assert_state(w, "f", TASK_FINISH);
+}
+
+static void
+case_lease_over(struct world *w)
+{
+	const struct span ids[] = {SPAN("l")};
+	struct seen s, e = {0};
+
+	push_id(w, "l");
+	push_id(w, "m");
+	s = take(w, "w1", 1, 5 * SECOND);
+	assert_int_equal(s.n, 1);
+	store_extend(
+	    w->store, Q, SPAN("w1"), ids, 1, 20 * SECOND, on_extend, &e);
+	wait_for(w, &e);
+	assert_int_equal(e.reported[0].err, ERR_OK);
+	assert_true(e.lease_until > s.lease_until);
+	clock_set_offset_ms(10 * SECOND);
+	assert_int_equal(duty(w, DUTY_DOING).count, 0);
+	clock_set_offset_ms(30 * SECOND);
+	assert_int_equal(duty(w, DUTY_DOING).count, 1);
+	/* Back at the front, the attempt kept. */
+	s = take(w, "w2", 2, 0);
+	assert_int_equal(s.n, 2);
+	assert_string_equal(s.ids[0], "l");
+	assert_int_equal(s.attempts[0], 2);
+	assert_int_equal(s.attempts[1], 1);
+	assert_int_equal(
+	    report(w, "w1", "l", false, "").reported[0].err, ERR_LEASE_LOST);
+	assert_int_equal(
+	    report(w, "w2", "l", false, "").reported[0].err, ERR_OK);
+}
+
+static void
+case_late_finish(struct world *w)
+{
+	push_id(w, "late");
+	push_id(w, "never");
+	take(w, "w1", 1, 1 * SECOND);
+	clock_set_offset_ms(10 * SECOND);
+	assert_int_equal(duty(w, DUTY_DOING).count, 1);
+	assert_int_equal(
+	    report(w, "w1", "late", true, "x").reported[0].err, ERR_LEASE_LOST);
+	assert_int_equal(
+	    report(w, "w1", "late", false, "").reported[0].err, ERR_OK);
+	assert_int_equal(report(w, "w1", "never", false, "").reported[0].err,
+	    ERR_TASK_NOT_HELD);
+	assert_int_equal(take(w, "w2", 10, 0).n, 1);
+}
+
+static void
+case_delayed_and_options(struct world *w)
+{
+	struct store_task t = {.id = SPAN("d"),
+	    .payload = SPAN("1"),
+	    .lane = LANE_HIGH,
+	    .max_attempts = 1,
+	    .delay_ms = 5 * SECOND};
+	struct seen s;
+
+	push(w, &t, 1);
+	assert_state(w, "d", TASK_DELAYED);
+	assert_int_equal(take(w, "w1", 1, 0).n, 0);
+	clock_set_offset_ms(6 * SECOND);
+	assert_int_equal(duty(w, DUTY_DELAYED).count, 1);
+	assert_int_equal(queue_now(w).queue.lanes[LANE_HIGH], 1);
+	assert_int_equal(take(w, "w1", 1, 0).n, 1);
+	s = report(w, "w1", "d", true, "once is enough");
+	assert_true(s.reported[0].dead);
+	t.replace = true;
+	t.delay_ms = 0;
+	s = push(w, &t, 1);
+	assert_int_equal(s.pushed[0].known, TASK_GONE);
+	s = take(w, "w1", 1, 0);
+	assert_int_equal(s.attempts[0], 1);
+}
+
+static void
+case_full_and_too_large(struct world *w)
+{
+	struct store_policy_change change = {
+	    .set = 1u << POLICY_MAX_TASKS | 1u << POLICY_MAX_PAYLOAD,
+	    .paused = -1};
+	struct store_task tasks[] = {
+	    {.id = SPAN("1"), .payload = SPAN("1"), .lane = LANE_NORMAL},
+	    {.id = SPAN("2"), .payload = SPAN("\"long\""), .lane = LANE_NORMAL},
+	    {.id = SPAN("3"), .payload = SPAN("3"), .lane = LANE_NORMAL},
+	    {.id = SPAN("4"), .payload = SPAN("4"), .lane = LANE_NORMAL}};
+	struct seen s = {0};
+
+	change.values[POLICY_MAX_TASKS] = 2;
+	change.values[POLICY_MAX_PAYLOAD] = 4;
+	store_queue_set(w->store, Q, &change, on_queue, &s);
+	wait_for(w, &s);
+	assert_int_equal(s.queue.policy.max_tasks, 2);
+	assert_int_equal(s.queue.overridden, change.set);
+	s = push(w, tasks, 4);
+	assert_int_equal(s.pushed[0].err, ERR_OK);
+	assert_int_equal(s.pushed[1].err, ERR_PAYLOAD_TOO_LARGE);
+	assert_int_equal(s.pushed[2].err, ERR_OK);
+	assert_int_equal(s.pushed[3].err, ERR_QUEUE_FULL);
+	assert_int_equal(take(w, "w1", 10, 0).n, 2);
+	assert_int_equal(push(w, &tasks[3], 1).pushed[0].err, ERR_QUEUE_FULL);
+	report(w, "w1", "1", false, "");
+	assert_int_equal(push(w, &tasks[3], 1).pushed[0].err, ERR_OK);
+	memset(&s, 0, sizeof(s));
+	change = (struct store_policy_change){
+	    .unset = 1u << POLICY_MAX_TASKS, .paused = -1};
+	store_queue_set(w->store, Q, &change, on_queue, &s);
+	wait_for(w, &s);
+	assert_int_equal(s.queue.policy.max_tasks, 500000);
+}
+
+static void
+case_waiting_take(struct world *w)
+{
+	struct seen first = {0}, second = {0}, p = {0};
+	struct store_take a = {.queue = Q,
+	    .worker = SPAN("w1"),
+	    .count = 5,
+	    .wait_ms = 30000,
+	    .cb = on_take,
+	    .arg = &first};
+	struct store_take b = a;
+	struct store_task t = {
+	    .id = SPAN("x"), .payload = SPAN("1"), .lane = LANE_NORMAL};
+
+	b.arg = &second;
+	store_take(w->store, &a);
+	store_take(w->store, &b);
+	run_for(w->loop, 50);
+	assert_int_equal(store_waiting(w->store), 2);
+	store_push(w->store, Q, &t, 1, on_push, &p);
+	wait_for(w, &first);
+	assert_int_equal(first.n, 1);
+	assert_int_equal(second.calls, 0);
+	/* The one that leaves gets nothing; its callback comes later. */
+	store_take_leave(w->store, &b);
+	assert_int_equal(second.calls, 0);
+	wait_for(w, &second);
+	assert_int_equal(second.err, ERR_CLIENT_GONE);
+	assert_int_equal(store_waiting(w->store), 0);
+	push_id(w, "y");
+	run_for(w->loop, 20);
+	assert_state(w, "y", TASK_TODO);
+	/* One that left while it was asked for: the task goes back. */
+	memset(&first, 0, sizeof(first));
+	kill(w->redis.pid, SIGSTOP);
+	store_take(w->store, &a);
+	run_for(w->loop, 20);
+	store_take_leave(w->store, &a);
+	kill(w->redis.pid, SIGCONT);
+	wait_for(w, &first);
+	assert_int_equal(first.err, ERR_CLIENT_GONE);
+	run_for(w->loop, 50);
+	assert_state(w, "y", TASK_TODO);
+	assert_int_equal(show(w, "y").task.attempts, 0);
+}
+
+static void
+case_wait_ends(struct world *w)
+{
+	struct seen s = {0};
+	struct store_take t = {.queue = Q,
+	    .worker = SPAN("w1"),
+	    .count = 1,
+	    .wait_ms = 200,
+	    .cb = on_take,
+	    .arg = &s};
+	int64_t began = clock_mono_us_fresh(), took;
+
+	store_take(w->store, &t);
+	wait_for(w, &s);
+	took = clock_mono_us_fresh() - began;
+	assert_int_equal(s.err, ERR_OK);
+	assert_int_equal(s.n, 0);
+	assert_true(took >= 200 * 1000);
+}
+
+static void
+case_request_id(struct world *w)
+{
+	struct seen s = {0}, again = {0};
+	struct store_take t = {.queue = Q,
+	    .worker = SPAN("w1"),
+	    .request_id = SPAN("r1"),
+	    .count = 2,
+	    .cb = on_take,
+	    .arg = &s};
+
+	push_id(w, "1");
+	push_id(w, "2");
+	push_id(w, "3");
+	store_take(w->store, &t);
+	wait_for(w, &s);
+	assert_int_equal(s.n, 2);
+	t.arg = &again;
+	store_take(w->store, &t);
+	wait_for(w, &again);
+	assert_int_equal(again.n, 2);
+	assert_string_equal(again.ids[0], s.ids[0]);
+	assert_int_equal(again.attempts[1], 1);
+	assert_int_equal(again.lease_until, s.lease_until);
+	assert_int_equal(queue_now(w).queue.counts[TASK_TODO], 1);
+}
+
+static void
+case_pause(struct world *w)
+{
+	struct store_policy_change change = {.paused = 1};
+	struct seen s = {0};
+
+	push_id(w, "1");
+	store_queue_set(w->store, Q, &change, on_queue, &s);
+	wait_for(w, &s);
+	assert_true(s.queue.paused);
+	s = take(w, "w1", 1, 0);
+	assert_int_equal(s.n, 0);
+	assert_true(s.paused);
+	assert_int_equal(push_id(w, "2").pushed[0].err, ERR_OK);
+	change.paused = 0;
+	memset(&s, 0, sizeof(s));
+	store_queue_set(w->store, Q, &change, on_queue, &s);
+	wait_for(w, &s);
+	assert_int_equal(take(w, "w1", 5, 0).n, 2);
+}
+
+static void
+case_remove_and_cancel(struct world *w)
+{
+	struct seen s = {0};
+
+	push_id(w, "1");
+	push_id(w, "2");
+	take(w, "w1", 1, 0);
+	store_task_remove(w->store, Q, SPAN("1"), on_task, &s);
+	wait_for(w, &s);
+	assert_int_equal(s.task.state, TASK_DOING);
+	assert_state(w, "1", TASK_GONE);
+	assert_int_equal(report(w, "w1", "1", false, "").reported[0].err,
+	    ERR_TASK_CANCELLED);
+	memset(&s, 0, sizeof(s));
+	store_task_remove(w->store, Q, SPAN("2"), on_task, &s);
+	wait_for(w, &s);
+	assert_int_equal(s.task.state, TASK_TODO);
+	memset(&s, 0, sizeof(s));
+	store_task_remove(w->store, Q, SPAN("2"), on_task, &s);
+	wait_for(w, &s);
+	assert_int_equal(s.err, ERR_TASK_UNKNOWN);
+	assert_int_equal(queue_now(w).queue.counts[TASK_TODO], 0);
+}
+
+/* The glob in Lua means the same as the one in C. */
+static void
+case_act_on_sets(struct world *w)
+{
+	static const char *const globs[] = {"*", "a-*", "?-1", "*5", "[ab]-*",
+	    "[^a]-*", "a-[3-1]", "[a\\-c]-1", "a-[1-3]", "*-*-*", "", "a\\-1",
+	    "*a*1*", "[", "a-[1"};
+	static const char *const names[] = {
+	    "a-1", "a-2", "a-3", "b-1", "b-5", "c-5", "[", "a-[1"};
+	struct store_filter f = {.state = TASK_TODO, .dry_run = true};
+	struct seen s;
+
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		push_id(w, names[i]);
+	for (size_t g = 1; g <= COUNT_OF(globs); g++) {
+		size_t expected = 0;
+
+		f.match = span_of(globs[g % COUNT_OF(globs)]);
+		if (f.match.len == 0)
+			continue; /* an empty one is refused above us */
+		for (size_t i = 0; i < COUNT_OF(names); i++)
+			expected += glob_match(f.match, span_of(names[i]));
+		memset(&s, 0, sizeof(s));
+		store_act_on(w->store, Q, STORE_PURGE, &f, on_count, &s);
+		wait_for(w, &s);
+		assert_int_equal(s.err, ERR_OK);
+		assert_int_equal(s.count, expected);
+	}
+	assert_int_equal(queue_now(w).queue.counts[TASK_TODO], 8);
+	f.dry_run = false;
+	f.match = SPAN("b-*");
+	memset(&s, 0, sizeof(s));
+	store_act_on(w->store, Q, STORE_PURGE, &f, on_count, &s);
+	wait_for(w, &s);
+	assert_int_equal(s.count, 2);
+	assert_state(w, "b-1", TASK_GONE);
+	memset(&s, 0, sizeof(s));
+	store_task_list(
+	    w->store, Q, TASK_TODO, SPAN(""), SPAN(""), 8, on_page, &s);
+	wait_for(w, &s);
+	assert_int_equal(s.n, 0); /* the high lane is empty */
+	assert_string_equal(s.after, "1:0");
+	memset(&s, 0, sizeof(s));
+	store_task_list(
+	    w->store, Q, TASK_TODO, SPAN("a*"), SPAN("1:0"), 8, on_page, &s);
+	wait_for(w, &s);
+	assert_int_equal(s.n, 4);
+	assert_string_equal(s.ids[0], "a-1");
+	assert_string_equal(s.ids[3], "a-[1");
+}
+
+static void
+case_replay_dead(struct world *w)
+{
+	const struct span ids[] = {SPAN("1"), SPAN("3"), SPAN("zzz")};
+	struct store_report_item items[3];
+	struct store_filter f = {.state = TASK_DEAD, .ids = ids, .id_count = 3};
+	struct seen s = {0};
+
+	push_id(w, "1");
+	push_id(w, "2");
+	push_id(w, "3");
+	take(w, "w1", 3, 0);
+	memset(items, 0, sizeof(items));
+	items[0].id = SPAN("1");
+	items[1].id = SPAN("2");
+	items[2].id = SPAN("3");
+	for (int i = 0; i < 3; i++)
+		items[i].failed = items[i].no_retry = true;
+	store_report(w->store, Q, SPAN("w1"), items, 3, on_report, &s);
+	wait_for(w, &s);
+	assert_true(s.reported[0].dead && s.reported[2].dead);
+	memset(&s, 0, sizeof(s));
+	store_act_on(w->store, Q, STORE_RETRY, &f, on_count, &s);
+	wait_for(w, &s);
+	assert_int_equal(s.count, 2);
+	assert_state(w, "2", TASK_DEAD);
+	s = take(w, "w1", 5, 0);
+	assert_int_equal(s.n, 2);
+	assert_int_equal(s.attempts[0], 1);
+	f.state = TASK_TODO;
+	memset(&s, 0, sizeof(s));
+	store_act_on(w->store, Q, STORE_RETRY, &f, on_count, &s);
+	wait_for(w, &s);
+	assert_int_equal(s.err, ERR_STATE_UNKNOWN);
+}
+
+static void
+case_trim(struct world *w)
+{
+	struct store_policy_change change = {
+	    .set = 1u << POLICY_FINISH_KEEP, .paused = -1};
+	struct seen s = {0};
+
+	push_id(w, "1");
+	push_id(w, "2");
+	push_id(w, "3");
+	take(w, "w1", 3, 0);
+	report(w, "w1", "1", false, "");
+	report(w, "w1", "2", false, "");
+	clock_set_offset_ms(1 * SECOND);
+	report(w, "w1", "3", false, "");
+	change.values[POLICY_FINISH_KEEP] = 2;
+	store_queue_set(w->store, Q, &change, on_queue, &s);
+	wait_for(w, &s);
+	assert_true(store_duty_is_due(w->store, DUTY_FINISH, Q));
+	assert_int_equal(duty(w, DUTY_FINISH).count, 1);
+	assert_state(w, "1", TASK_GONE);
+	clock_set_offset_ms(7LL * DAY + 500);
+	assert_int_equal(duty(w, DUTY_FINISH).count, 1);
+	assert_state(w, "3", TASK_FINISH);
+}
+
+static void
+case_workers(struct world *w)
+{
+	struct seen s = {0};
+
+	push_id(w, "1");
+	take(w, "w1", 1, 0);
+	store_worker_seen(
+	    w->store, SPAN("w1"), "127.0.0.1:1", true, SPAN("{}"));
+	store_worker_list(w->store, on_workers, &s);
+	wait_for(w, &s);
+	assert_int_equal(s.n, 1);
+	assert_string_equal(s.ids[0], "w1");
+	assert_int_equal(s.held, 1);
+	memset(&s, 0, sizeof(s));
+	store_worker_remove(w->store, SPAN("w1"), on_count, &s);
+	wait_for(w, &s);
+	assert_int_equal(s.err, ERR_OK);
+	assert_int_equal(s.count, 1);
+	assert_state(w, "1", TASK_TODO);
+	memset(&s, 0, sizeof(s));
+	store_worker_remove(w->store, SPAN("w1"), on_count, &s);
+	wait_for(w, &s);
+	assert_int_equal(s.err, ERR_WORKER_UNKNOWN);
+}
+
+static void
+case_unknown_queue(struct world *w)
+{
+	struct seen s = {0};
+
+	store_queue_get(w->store, SPAN("nope"), on_queue, &s);
+	assert_int_equal(s.calls, 0);
+	wait_for(w, &s);
+	assert_int_equal(s.err, ERR_QUEUE_UNKNOWN);
+	memset(&s, 0, sizeof(s));
+	store_task_get(w->store, SPAN("nope"), SPAN("x"), on_task, &s);
+	wait_for(w, &s);
+	assert_int_equal(s.err, ERR_QUEUE_UNKNOWN);
+}
+
+static void
+case_gathering(struct world *w)
+{
+	struct seen p[5], t[3];
+	struct store_take take_ops[3];
+	long long calls;
+
+	memset(p, 0, sizeof(p));
+	memset(t, 0, sizeof(t));
+	memset(take_ops, 0, sizeof(take_ops));
+	calls = test_redis_integer(&w->redis, "DBSIZE");
+	assert_int_equal(calls, 0);
+	for (int i = 0; i < 5; i++) {
+		char id[2] = {(char)('a' + i), '\0'};
+		struct store_task task = {
+		    .id = {id, 1}, .payload = SPAN("1"), .lane = LANE_NORMAL};
+
+		store_push(w->store, Q, &task, 1, on_push, &p[i]);
+	}
+	for (int i = 0; i < 3; i++) {
+		take_ops[i] = (struct store_take){.queue = Q,
+		    .worker = SPAN("w"),
+		    .count = 2,
+		    .cb = on_take,
+		    .arg = &t[i]};
+		store_take(w->store, &take_ops[i]);
+	}
+	for (int i = 0; i < 3; i++)
+		wait_for(w, &t[i]);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(p[i].calls, 1);
+	assert_int_equal(t[0].n, 2);
+	assert_int_equal(t[1].n, 2);
+	assert_int_equal(t[2].n, 1);
+	assert_string_equal(t[2].ids[0], "e");
+}
+
+static void
+case_refused_by_redis(struct world *w)
+{
+	struct seen s;
+
+	push_id(w, "1");
+	test_redis_integer(&w->redis, "DEL sched:{q}:task");
+	test_redis_integer(&w->redis, "LPUSH sched:{q}:task x");
+	s = push_id(w, "2");
+	assert_int_equal(s.err, ERR_PUSH_ONE);
+	s = take(w, "w", 1, 0);
+	assert_int_equal(s.err, ERR_TAKE);
+}
+
+static void
+case_killed_in_flight(struct world *w)
+{
+	struct seen p = {0}, q = {0};
+	struct store_task t = {
+	    .id = SPAN("k"), .payload = SPAN("1"), .lane = LANE_NORMAL};
+
+	push_id(w, "before");
+	test_redis_kill(&w->redis);
+	store_push(w->store, Q, &t, 1, on_push, &p);
+	wait_for(w, &p);
+	assert_true(p.err == ERR_STORE_UNKNOWN || p.err == ERR_REDIS_DOWN);
+	test_redis_restart(&w->redis);
+	assert_true(run_until(w->loop, is_ready, w, LIMIT_MS));
+	store_task_get(w->store, Q, SPAN("before"), on_task, &q);
+	wait_for(w, &q);
+	assert_int_equal(q.err, ERR_OK);
+}
+
+/* ---- running them ------------------------------------------------------ */
+
+typedef void case_fn(struct world *w);
+
+static const struct {
+	const char *name;
+	case_fn *fn;
+} cases[] = {
+    {"push_take_finish", case_push_take_finish},
+    {"fail_retry_dead", case_fail_retry_dead},
+    {"lease_over", case_lease_over},
+    {"late_finish", case_late_finish},
+    {"delayed_and_options", case_delayed_and_options},
+    {"full_and_too_large", case_full_and_too_large},
+    {"waiting_take", case_waiting_take},
+    {"wait_ends", case_wait_ends},
+    {"request_id", case_request_id},
+    {"pause", case_pause},
+    {"remove_and_cancel", case_remove_and_cancel},
+    {"act_on_sets", case_act_on_sets},
+    {"replay_dead", case_replay_dead},
+    {"trim", case_trim},
+    {"workers", case_workers},
+    {"unknown_queue", case_unknown_queue},
+    {"gathering", case_gathering},
+    {"refused_by_redis", case_refused_by_redis},
+    {"killed_in_flight", case_killed_in_flight},
+};
+
+struct run {
+	size_t index;
+	bool through_proxy;
+};
+
+static void
+run_case(void **state)
+{
+	const struct run *r = *state;
+	struct world w;
+
+	world_begin(&w, r->through_proxy);
+	cases[r->index].fn(&w);
+	world_end(&w);
+}
+
+int
+main(void)
+{
+	static struct run runs[2 * COUNT_OF(cases)];
+	struct CMUnitTest tests[2 * COUNT_OF(cases)];
+
+	for (size_t i = 0; i < COUNT_OF(runs); i++) {
+		runs[i].index = i / 2;
+		runs[i].through_proxy = i % 2 == 1;
+		tests[i] = (struct CMUnitTest){
+		    .name = cases[i / 2].name,
+		    .test_func = run_case,
+		    .initial_state = &runs[i],
+		};
+	}
+	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
+}
