@@ -15,9 +15,9 @@ struct unit {
 /* Largest first; the first of each factor is the one that is written. */
 /* clang-format off */
 static const struct unit time_units[] = {
-	{"d",   24 * 60 * 60 * 1000},
-	{"h",   60 * 60 * 1000},
-	{"m",   60 * 1000},
+	{"d",   UINT64_C(24) * 60 * 60 * 1000},
+	{"h",   UINT64_C(60) * 60 * 1000},
+	{"m",   UINT64_C(60) * 1000},
 	{"s",   1000},
 	{"ms",  1},
 	{"",    1000}, /* bare: seconds; below "ms" so that it is only read */

@@ -117,7 +117,7 @@ test_tail_is_random(void **state)
 
 	(void)state;
 	for (int i = 0; i < 1000; i++) {
-		clock_set_offset_ms(INT64_C(1000000000000) + i * 1000);
+		clock_set_offset_ms(INT64_C(1000000000000) + INT64_C(1000) * i);
 		id_make(id);
 		assert_string_not_equal(id + 9, last + (i == 0 ? 0 : 9));
 		memcpy(last, id, sizeof(last));

@@ -298,68 +298,70 @@ test_plain_len_first(void **state)
 	}
 }
 
+/* clang-format off */
+static const struct {
+	const char *pattern, *text;
+	bool match;
+} globs[] = {
+	{"", "", true},
+	{"", "a", false},
+	{"a", "", false},
+	{"*", "", true},
+	{"*", "abc", true},
+	{"**", "abc", true},
+	{"?", "a", true},
+	{"?", "", false},
+	{"?", "ab", false},
+	{"a*c", "abbbc", true},
+	{"a*c", "abbbcd", false},
+	{"a*c", "ac", true},
+	{"*c", "abcabc", true},
+	{"*ab*ab*", "xabyabz", true},
+	{"*ab*ab*", "xabyaz", false},
+	{"a?c*", "abcdef", true},
+	{"*.log", "x.log.log", true},
+	{"mail:*:2026-??", "mail:a:b:2026-08", true},
+	{"[abc]", "b", true},
+	{"[abc]", "d", false},
+	{"[abc]", "", false},
+	{"[a-c]x", "bx", true},
+	{"[c-a]x", "bx", true},
+	{"[a-c]x", "dx", false},
+	{"[^a-c]", "d", true},
+	{"[^a-c]", "a", false},
+	{"[a-]", "-", true},
+	{"[-a]", "-", true},
+	{"[a\\]b]", "]", true},
+	{"[\\^a]", "^", true},
+	{"[a\\-c]", "b", false},
+	{"[a\\-c]", "-", true},
+	{"[]", "]", false},
+	{"[^]", "x", true},
+	{"[ab", "b", true},
+	{"[", "[", false},
+	{"[^", "a", true},
+	{"*[0-9]", "task-7", true},
+	{"*[0-9]x", "1y2x", true},
+	{"[a-f]*[0-9][0-9]", "c-12", true},
+	{"\\*", "*", true},
+	{"\\*", "a", false},
+	{"\\?x", "?x", true},
+	{"\\[a]", "[a]", true},
+	{"\\\\", "\\", true},
+	{"a\\", "a\\", true},
+	{"\\a", "a", true},
+	{"[\x80-\xff]", "\xc3", true},
+};
+/* clang-format on */
+
 static void
 test_glob(void **state)
 {
-	static const struct {
-		const char *pattern, *text;
-		bool match;
-	} rows[] = {
-	    {"", "", true},
-	    {"", "a", false},
-	    {"a", "", false},
-	    {"*", "", true},
-	    {"*", "abc", true},
-	    {"**", "abc", true},
-	    {"?", "a", true},
-	    {"?", "", false},
-	    {"?", "ab", false},
-	    {"a*c", "abbbc", true},
-	    {"a*c", "abbbcd", false},
-	    {"a*c", "ac", true},
-	    {"*c", "abcabc", true},
-	    {"*ab*ab*", "xabyabz", true},
-	    {"*ab*ab*", "xabyaz", false},
-	    {"a?c*", "abcdef", true},
-	    {"*.log", "x.log.log", true},
-	    {"mail:*:2026-??", "mail:a:b:2026-08", true},
-	    {"[abc]", "b", true},
-	    {"[abc]", "d", false},
-	    {"[abc]", "", false},
-	    {"[a-c]x", "bx", true},
-	    {"[c-a]x", "bx", true},
-	    {"[a-c]x", "dx", false},
-	    {"[^a-c]", "d", true},
-	    {"[^a-c]", "a", false},
-	    {"[a-]", "-", true},
-	    {"[-a]", "-", true},
-	    {"[a\\]b]", "]", true},
-	    {"[\\^a]", "^", true},
-	    {"[a\\-c]", "b", false},
-	    {"[a\\-c]", "-", true},
-	    {"[]", "]", false},
-	    {"[^]", "x", true},
-	    {"[ab", "b", true},
-	    {"[", "[", false},
-	    {"[^", "a", true},
-	    {"*[0-9]", "task-7", true},
-	    {"*[0-9]x", "1y2x", true},
-	    {"[a-f]*[0-9][0-9]", "c-12", true},
-	    {"\\*", "*", true},
-	    {"\\*", "a", false},
-	    {"\\?x", "?x", true},
-	    {"\\[a]", "[a]", true},
-	    {"\\\\", "\\", true},
-	    {"a\\", "a\\", true},
-	    {"\\a", "a", true},
-	    {"[\x80-\xff]", "\xc3", true},
-	};
-
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(rows); i++)
-		if (glob_match(span_of(rows[i].pattern),
-			span_of(rows[i].text)) != rows[i].match)
-			fail_msg("%s on %s", rows[i].pattern, rows[i].text);
+	for (size_t i = 0; i < COUNT_OF(globs); i++)
+		if (glob_match(span_of(globs[i].pattern),
+			span_of(globs[i].text)) != globs[i].match)
+			fail_msg("%s on %s", globs[i].pattern, globs[i].text);
 	assert_true(glob_match(SPAN("a?b"), SPAN("a\0b")));
 	assert_false(glob_match(SPAN("a*b"), SPAN("a\0c")));
 }
