@@ -1,0 +1,331 @@
+/* HTTP to one schedd, by libcurl; see client.h. */
+
+#include "cli/client.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include <curl/curl.h>
+
+#include "core/mem.h"
+#include "core/version.h"
+
+enum {
+	CONNECT_TIMEOUT_MS = 3000,
+	ANSWER_MAX = 256 << 20,
+	URL_MAX = 64 * 1024,
+	WHY_MAX = 512
+};
+
+struct client {
+	CURL *curl;
+	struct curl_slist *headers;
+	char *server;    /* as messages name it */
+	char *base;      /* what a path is put behind */
+	char *unix_path; /* NULL = TCP */
+	uint64_t timeout_ms;
+	struct buf url, answer, why;
+	char curl_text[CURL_ERROR_SIZE];
+	bool was_sent, was_refused;
+};
+
+/* ---- the server's address --------------------------------------------- */
+
+/* Splits the address into what libcurl is told; why on failure. */
+static bool
+client_set_server(struct client *c, const char *server, struct buf *why)
+{
+	struct buf url;
+	size_t len;
+
+	if (strncmp(server, "unix:", 5) == 0) {
+		if (server[5] == '\0' ||
+		    strlen(server + 5) >=
+			sizeof(((struct sockaddr_un *)0)->sun_path)) {
+			buf_addf(why,
+			    "'%s': expected unix:/path of at most "
+			    "107 bytes",
+			    server);
+			return false;
+		}
+		c->server = xstrdup(server);
+		c->unix_path = xstrdup(server + 5);
+		c->base = xstrdup("http://localhost");
+		return true;
+	}
+	buf_init(&url, URL_MAX);
+	if (strstr(server, "://") == NULL)
+		buf_add_str(&url, "http://");
+	buf_add_str(&url, server);
+	for (len = url.len; len > 0 && url.data[len - 1] == '/'; len--)
+		continue;
+	if (!url.failed)
+		c->server = xmemdupz(url.data, len);
+	buf_clear(&url);
+	if (c->server == NULL)
+		return false;
+	c->base = xstrdup(c->server);
+	return true;
+}
+
+/* Is the part there and not empty? */
+static bool
+url_has(CURLU *url, CURLUPart part)
+{
+	char *text = NULL;
+	bool has = curl_url_get(url, part, &text, 0) == CURLUE_OK &&
+		   text != NULL && *text != '\0';
+
+	curl_free(text);
+	return has;
+}
+
+static bool
+client_check_server(const struct client *c, struct buf *why)
+{
+	CURLU *url = curl_url();
+	bool ok;
+
+	ASSERT(url != NULL);
+	ok = (strncmp(c->base, "http://", 7) == 0 ||
+		 strncmp(c->base, "https://", 8) == 0) &&
+	     curl_url_set(url, CURLUPART_URL, c->base, 0) == CURLUE_OK &&
+	     url_has(url, CURLUPART_HOST) && !url_has(url, CURLUPART_QUERY) &&
+	     !url_has(url, CURLUPART_FRAGMENT);
+	if (!ok)
+		buf_addf(why, "'%s': expected http://host:port or unix:/path",
+		    c->server);
+	else if (url_has(url, CURLUPART_USER) ||
+		 url_has(url, CURLUPART_PASSWORD)) {
+		buf_add_str(why, "expected http://host:port, without a user");
+		ok = false;
+	}
+	curl_url_cleanup(url);
+	return ok;
+}
+
+/* ---- life ------------------------------------------------------------- */
+
+static size_t
+client_on_body(char *data, size_t size, size_t n, void *arg)
+{
+	struct client *c = arg;
+
+	buf_add(&c->answer, data, size * n);
+	return c->answer.failed ? 0 : size * n;
+}
+
+#define SET(option, value) \
+	ASSERT(curl_easy_setopt(c->curl, (option), (value)) == CURLE_OK)
+
+static void
+client_set_up(struct client *c)
+{
+	char agent[64];
+
+	ASSERT(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
+	c->curl = curl_easy_init();
+	ASSERT(c->curl != NULL);
+	c->headers = curl_slist_append(NULL, "Content-Type: application/json");
+	ASSERT(c->headers != NULL);
+	/* The body follows at once: one round trip, also for large ones. */
+	ASSERT(curl_slist_append(c->headers, "Expect:") != NULL);
+	SET(CURLOPT_ERRORBUFFER, c->curl_text);
+	SET(CURLOPT_NOSIGNAL, 1L);
+	SET(CURLOPT_PROTOCOLS_STR, "http,https");
+	/* An http_proxy in the environment is meant for other hosts. */
+	SET(CURLOPT_PROXY, "");
+	SET(CURLOPT_PATH_AS_IS, 1L);
+	SET(CURLOPT_TCP_NODELAY, 1L);
+	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
+	(void)snprintf(agent, sizeof(agent), "schedctl/%.32s", version_text());
+	SET(CURLOPT_USERAGENT, agent);
+	SET(CURLOPT_WRITEFUNCTION, client_on_body);
+	SET(CURLOPT_WRITEDATA, c);
+	SET(CURLOPT_HTTPHEADER, c->headers);
+	if (c->unix_path != NULL)
+		SET(CURLOPT_UNIX_SOCKET_PATH, c->unix_path);
+}
+
+enum err
+client_open(struct client **out, const char *server, uint64_t timeout_ms,
+    struct buf *why)
+{
+	struct client *c = xcalloc(1, sizeof(*c));
+
+	*out = NULL;
+	c->timeout_ms = timeout_ms;
+	buf_init(&c->url, URL_MAX);
+	buf_init(&c->answer, ANSWER_MAX);
+	buf_init(&c->why, WHY_MAX);
+	if (!client_set_server(c, server, why) ||
+	    !client_check_server(c, why)) {
+		client_close(c);
+		return ERR_USAGE;
+	}
+	client_set_up(c);
+	*out = c;
+	return ERR_OK;
+}
+
+void
+client_close(struct client *c)
+{
+	if (c == NULL)
+		return;
+	curl_easy_cleanup(c->curl);
+	curl_slist_free_all(c->headers);
+	free(c->server);
+	free(c->base);
+	free(c->unix_path);
+	buf_clear(&c->url);
+	buf_clear(&c->answer);
+	buf_clear(&c->why);
+	free(c);
+}
+
+/* ---- one request ------------------------------------------------------ */
+
+static void
+client_set_request(struct client *c, const struct client_request *r)
+{
+	buf_reset(&c->url, URL_MAX);
+	buf_add_str(&c->url, c->base);
+	buf_add_str(&c->url, r->path);
+	buf_add_char(&c->url, '\0');
+	ASSERT(!c->url.failed);
+	SET(CURLOPT_URL, c->url.data);
+	/* POST with a body and the right word: also for PATCH and DELETE. */
+	if (r->body.len > 0) {
+		SET(CURLOPT_POST, 1L);
+		SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.len);
+		SET(CURLOPT_POSTFIELDS, r->body.p);
+	} else {
+		SET(CURLOPT_HTTPGET, 1L);
+	}
+	SET(CURLOPT_CUSTOMREQUEST, r->method);
+	SET(CURLOPT_TIMEOUT_MS, (long)(c->timeout_ms + r->wait_ms));
+}
+
+#undef SET
+
+static void
+client_explain(struct client *c, CURLcode code, const struct client_request *r)
+{
+	long os_errno = 0;
+	double seconds = (double)(c->timeout_ms + r->wait_ms) / 1000;
+
+	(void)curl_easy_getinfo(c->curl, CURLINFO_OS_ERRNO, &os_errno);
+	buf_reset(&c->why, WHY_MAX);
+	if (code == CURLE_OPERATION_TIMEDOUT && c->was_refused)
+		buf_addf(&c->why, "no connection within %d s",
+		    CONNECT_TIMEOUT_MS / 1000);
+	else if (code == CURLE_OPERATION_TIMEDOUT)
+		buf_addf(&c->why, "no answer within %g s", seconds);
+	else if (code == CURLE_WRITE_ERROR)
+		buf_addf(&c->why, "the answer has more than %d MiB",
+		    ANSWER_MAX >> 20);
+	else if (code == CURLE_GOT_NOTHING)
+		buf_add_str(&c->why, "it closed the connection");
+	else if (code == CURLE_COULDNT_CONNECT && os_errno != 0)
+		buf_add_str(&c->why, strerror((int)os_errno));
+	else if (c->curl_text[0] != '\0')
+		buf_add_str(&c->why, c->curl_text);
+	else
+		buf_add_str(&c->why, curl_easy_strerror(code));
+	buf_add_char(&c->why, '\0');
+}
+
+enum err
+client_call(struct client *c, const struct client_request *request,
+    struct client_answer *out)
+{
+	long status = 0, sent = 0;
+	curl_off_t retry_after = 0, took_us = 0, connect_us = 0;
+	CURLcode code;
+
+	*out = (struct client_answer){0};
+	buf_reset(&c->answer, ANSWER_MAX);
+	c->curl_text[0] = '\0';
+	client_set_request(c, request);
+	code = curl_easy_perform(c->curl);
+	(void)curl_easy_getinfo(c->curl, CURLINFO_REQUEST_SIZE, &sent);
+	(void)curl_easy_getinfo(c->curl, CURLINFO_CONNECT_TIME_T, &connect_us);
+	c->was_sent = sent > 0;
+	c->was_refused = sent == 0 && connect_us == 0;
+	if (code != CURLE_OK) {
+		client_explain(c, code, request);
+		return ERR_UNREACHABLE;
+	}
+	(void)curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
+	(void)curl_easy_getinfo(c->curl, CURLINFO_RETRY_AFTER, &retry_after);
+	(void)curl_easy_getinfo(c->curl, CURLINFO_TOTAL_TIME_T, &took_us);
+	out->status = (int)status;
+	out->body = buf_span(&c->answer);
+	out->retry_after_s = retry_after > 0 ? (uint64_t)retry_after : 0;
+	out->took_us = took_us > 0 ? (uint64_t)took_us : 0;
+	return ERR_OK;
+}
+
+const char *
+client_why(const struct client *c)
+{
+	return c->why.len > 0 ? c->why.data : "";
+}
+
+bool
+client_was_sent(const struct client *c)
+{
+	return c->was_sent;
+}
+
+bool
+client_was_refused(const struct client *c)
+{
+	return c->was_refused;
+}
+
+const char *
+client_server(const struct client *c)
+{
+	return c->server;
+}
+
+/* ---- paths ------------------------------------------------------------ */
+
+static void
+add_escaped(struct buf *path, struct span text, const char *plain)
+{
+	static const char hex[] = "0123456789ABCDEF";
+
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char ch = (unsigned char)text.p[i];
+
+		if (isalnum(ch) || (ch != 0 && strchr(plain, ch) != NULL)) {
+			buf_add_char(path, (char)ch);
+			continue;
+		}
+		buf_add_char(path, '%');
+		buf_add_char(path, hex[ch >> 4]);
+		buf_add_char(path, hex[ch & 15]);
+	}
+}
+
+void
+client_add_segment(struct buf *path, struct span text)
+{
+	/* Dots alone would name a folder. */
+	if (span_is(text, ".") || span_is(text, ".."))
+		add_escaped(path, text, "");
+	else
+		add_escaped(path, text, "-_.~:@");
+}
+
+void
+client_add_value(struct buf *path, struct span text)
+{
+	add_escaped(path, text, "-_.~");
+}

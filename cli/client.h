@@ -1,0 +1,56 @@
+#ifndef SCHEDD_CLI_CLIENT_H
+#define SCHEDD_CLI_CLIENT_H
+
+/*
+ * HTTP to one schedd, by libcurl: one request after the other over one
+ * connection. Nothing is printed here.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/buf.h"
+#include "core/err.h"
+#include "core/str.h"
+
+struct client;
+
+struct client_request {
+	const char *method;
+	const char *path; /* "/v1/queues", encoded; see client_add_segment */
+	struct span body; /* JSON; empty = none */
+	uint64_t wait_ms; /* what the server may take on top of the timeout */
+};
+
+struct client_answer {
+	int status;
+	struct span body;       /* borrowed until the next call */
+	uint64_t retry_after_s; /* 0 = not said */
+	uint64_t took_us;
+};
+
+/* server: http://host:port, https://..., host:port or unix:/path. USAGE with
+ * a line in why when it is none of these. */
+enum err client_open(struct client **out, const char *server,
+    uint64_t timeout_ms, struct buf *why) MUST_CHECK;
+void client_close(struct client *c);
+
+/* ERR_OK: an answer came, of any status. Else UNREACHABLE. */
+enum err client_call(struct client *c, const struct client_request *request,
+    struct client_answer *out) MUST_CHECK;
+
+/* After UNREACHABLE: why, in a few words; and whether the server may have
+ * got the request, so that it may have been carried out. */
+const char *client_why(const struct client *c);
+bool client_was_sent(const struct client *c);
+/* No connection came about at all. */
+bool client_was_refused(const struct client *c);
+/* The server as messages name it. */
+const char *client_server(const struct client *c);
+
+/* One segment of a path: what does not stand for itself as %XX. */
+void client_add_segment(struct buf *path, struct span text);
+/* One value of a query. */
+void client_add_value(struct buf *path, struct span text);
+
+#endif

@@ -1,0 +1,69 @@
+/* The table of commands; nothing else. Sorted by words. */
+
+#include "cli/cmds.h"
+
+/* clang-format off */
+static const struct opt globals[] = {
+	{.name = "server",   .value = "URL", .help = "http://host:port or unix:/path (SCHEDCTL_SERVER; http://127.0.0.1:7070)"},
+	{.name = "json",     .help = "the server's answer as one JSON document"},
+	{.name = "quiet",    .letter = 'q', .help = "no headings, sums, summaries and progress"},
+	{.name = "no-color", .help = "no colours (so does NO_COLOR)"},
+	{.name = "timeout",  .value = "S", .help = "how long an answer may take, 30 s unless given"},
+	{.name = "help",     .letter = 'h', .help = "this text, or that of the command"},
+	{.name = "version",  .letter = 'V', .help = "schedctl's own version"},
+	{0},
+};
+
+static const struct opt task_ls_opts[] = {
+	{.name = "state", .value = "S", .help = "todo (unless given), delayed, doing, failed, finish or dead"},
+	{.name = "limit", .value = "N", .help = "at most so many tasks, 100 unless given"},
+	{.name = "match", .value = "GLOB", .help = "only ids that match, such as 'mail-*'"},
+	{.name = "after", .value = "A", .help = "go on where an earlier list ended"},
+	{0},
+};
+
+static const struct opt task_push_opts[] = {
+	{.name = "id",           .value = "ID", .help = "the task's id; one is made unless given"},
+	{.name = "priority",     .value = "P", .help = "high, normal or low"},
+	{.name = "delay",        .value = "S", .help = "not before so many seconds have passed (also 10m, 2h)"},
+	{.name = "run-at",       .value = "T", .help = "not before this time: 2026-01-02T03:04:05Z, or seconds since 1970"},
+	{.name = "max-attempts", .value = "N", .help = "how often it may be handed out"},
+	{.name = "replace",      .help = "push again what is finished or dead"},
+	{.name = "raw",          .help = "PAYLOAD, or each line, is text and becomes a JSON string"},
+	{.name = "tasks",        .help = "each line is a task: {\"id\":...,\"payload\":...}"},
+	{0},
+};
+
+static const struct opt task_report_opts[] = {
+	{.name = "worker",   .value = "W", .required = true, .help = "who held the tasks"},
+	{.name = "finished", .value = "ID", .many = true, .help = "this task is finished"},
+	{.name = "failed",   .value = "ID[=ERROR]", .many = true, .help = "this task failed, and why (an = in the id as \\=)"},
+	{.name = "no-retry", .help = "what failed is not to be tried again"},
+	{0},
+};
+
+static const struct opt task_take_opts[] = {
+	{.name = "worker", .value = "W", .required = true, .help = "who takes them"},
+	{.name = "count",  .value = "N", .help = "at most so many tasks, 1 unless given"},
+	{.name = "wait",   .value = "S", .help = "wait so long for work, up to 60 s"},
+	{.name = "lease",  .value = "S", .help = "how long they may be kept; the queue's lease unless given"},
+	{0},
+};
+
+static const struct cmd cmds[] = {
+	{"errors",      "[CODE]",          0, 1, cmd_errors,      NULL,             "the error table, or one error (310 or E310)"},
+	{"help",        "[COMMAND]",       0, 2, cmd_help,        NULL,             "the commands, or one command's options"},
+	{"ping",        "",                0, 0, cmd_ping,        NULL,             "is the server ready, and how far away"},
+	{"queue ls",    "",                0, 0, cmd_queue_ls,    NULL,             "all queues: counts, oldest task, rates"},
+	{"queue show",  "QUEUE",           1, 1, cmd_queue_show,  NULL,             "one queue: counts, rates, policy"},
+	{"stats",       "",                0, 0, cmd_stats,       NULL,             "the server's numbers"},
+	{"task ls",     "QUEUE",           1, 1, cmd_task_ls,     task_ls_opts,     "tasks of one state"},
+	{"task push",   "QUEUE [PAYLOAD]", 1, 2, cmd_task_push,   task_push_opts,   "push PAYLOAD (JSON), or one for each line of standard input"},
+	{"task report", "QUEUE",           1, 1, cmd_task_report, task_report_opts, "report tasks finished or failed"},
+	{"task show",   "QUEUE ID",        2, 2, cmd_task_show,   NULL,             "one task, whole"},
+	{"task take",   "QUEUE",           1, 1, cmd_task_take,   task_take_opts,   "take tasks under a lease"},
+	{"version",     "",                0, 0, cmd_version,     NULL,             "schedctl's and the server's version"},
+};
+
+const struct cmd_set cmd_set = {cmds, COUNT_OF(cmds), globals};
+/* clang-format on */

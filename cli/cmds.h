@@ -1,0 +1,24 @@
+#ifndef SCHEDD_CLI_CMDS_H
+#define SCHEDD_CLI_CMDS_H
+
+/* The table of commands and the global options; docs/schedctl.md is held
+ * against it by lint. */
+
+#include "cli/args.h"
+
+extern const struct cmd_set cmd_set;
+
+cmd_fn cmd_errors;
+cmd_fn cmd_help;
+cmd_fn cmd_ping;
+cmd_fn cmd_queue_ls;
+cmd_fn cmd_queue_show;
+cmd_fn cmd_stats;
+cmd_fn cmd_task_ls;
+cmd_fn cmd_task_push;
+cmd_fn cmd_task_report;
+cmd_fn cmd_task_show;
+cmd_fn cmd_task_take;
+cmd_fn cmd_version;
+
+#endif

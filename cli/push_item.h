@@ -1,0 +1,45 @@
+#ifndef SCHEDD_CLI_PUSH_ITEM_H
+#define SCHEDD_CLI_PUSH_ITEM_H
+
+/* One line of input becomes the JSON of one task. Pure. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/buf.h"
+#include "core/err.h"
+#include "core/str.h"
+
+enum push_kind {
+	PUSH_PAYLOADS, /* a line is a payload, any JSON value */
+	PUSH_RAW,      /* a line is text, and becomes a JSON string */
+	PUSH_TASKS     /* a line is a task object */
+};
+
+struct push_item {
+	size_t at, len;       /* its JSON, in the text given */
+	size_t id_at, id_len; /* its id there; len 0: not a string */
+	uint64_t line;        /* the caller's */
+	bool has_made_id;     /* the id is ours, and new */
+	bool is_pending;      /* the caller's: no answer yet */
+	bool may_be_there;    /* the caller's: was sent without an answer */
+};
+
+/*
+ * Adds the task to text. extra is further members with a comma before each,
+ * for a payload. A task without id gets one here, not from the server: so
+ * that a push whose answer was lost can be repeated. Else BODY_NOT_JSON,
+ * _NOT_UTF8, _TOO_DEEP or FIELD_TYPE, with words of what was expected, and
+ * text is as it was.
+ */
+enum err push_item_add(struct push_item *item, struct buf *text,
+    enum push_kind kind, struct span line, struct span extra,
+    struct buf *why) MUST_CHECK;
+
+/* The same with an id that was given. */
+enum err push_item_add_id(struct push_item *item, struct buf *text,
+    enum push_kind kind, struct span id, struct span line, struct span extra,
+    struct buf *why) MUST_CHECK;
+
+#endif
