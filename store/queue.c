@@ -12,6 +12,7 @@
 #include <hiredis/hiredis.h>
 
 #include "core/clock.h"
+#include "core/log.h"
 #include "core/mem.h"
 #include "store/reply.h"
 
@@ -385,7 +386,10 @@ numbers_read(struct queue_numbers *out, struct reply *c)
 
 	memset(&n, 0, sizeof(n));
 	for (int i = 0; i < LANE_COUNT; i++) {
-		n.lanes[i] = (uint64_t)or_zero(c);
+		int64_t length = or_zero(c);
+
+		n.broken |= length < 0;
+		n.lanes[i] = (uint64_t)length;
 		n.counts[TASK_TODO] += n.lanes[i];
 	}
 	for (size_t i = 0; i < COUNT_OF(order); i++)
@@ -396,8 +400,22 @@ numbers_read(struct queue_numbers *out, struct reply *c)
 	numbers_read_meta(&n, c);
 	if (c->bad)
 		return false;
-	*out = n;
+	if (n.broken) /* the old numbers are better than none */
+		out->broken = true;
+	else
+		*out = n;
 	return true;
+}
+
+/* Told once: when a queue breaks and when it is whole again. */
+static void
+queue_tell_broken(const struct queue *q, bool was_broken)
+{
+	if (q->numbers.broken && !was_broken)
+		log_error("queue.broken", "queue=%s hint=%s", q->name,
+		    "\"a key of the queue has the wrong type\"");
+	else if (!q->numbers.broken && was_broken)
+		log_info("queue.whole", "queue=%s", q->name);
 }
 
 static void
@@ -428,9 +446,11 @@ tick_read(struct tick *t, const struct redisReply *r)
 	s->first_beat = or_zero(&c);
 	for (size_t i = 0; i < t->n; i++) {
 		struct queue *q = t->queues[i];
+		bool was_broken = q->numbers.broken;
 
 		if (!numbers_read(&q->numbers, &c))
 			return ERR_STORE_REPLY;
+		queue_tell_broken(q, was_broken);
 		/* Another schedd, or an operator, brought work here. */
 		if (q->waiting_count > 0 && !q->numbers.paused &&
 		    q->numbers.counts[TASK_TODO] > 0)
@@ -460,6 +480,8 @@ tick_on_reply(enum err err, const struct redisReply *r, void *arg)
 	if (t->count_cb != NULL) {
 		t->count_cb(err, t->n, t->arg);
 	} else {
+		if (err == ERR_OK && t->queues[0]->numbers.broken)
+			err = ERR_STORE_REFUSED;
 		queue_fill_info(t->queues[0], &info);
 		t->queue_cb(err, err == ERR_OK ? &info : NULL, t->arg);
 	}

@@ -55,6 +55,7 @@ struct queue_numbers {
 	uint64_t lanes[LANE_COUNT];
 	int64_t oldest_at;
 	int64_t due[DUTY_COUNT]; /* [DUTY_WORKERS]: of the clean-up */
+	bool broken; /* a key has the wrong type: the numbers are old */
 	bool paused;
 	unsigned overridden;
 	uint64_t override[POLICY_FIELD_COUNT];

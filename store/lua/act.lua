@@ -30,7 +30,13 @@ if action == 'count' or #ids == 0 then
 	return { skip + #window, #window, #ids }
 end
 
--- Takes the ids out of their list or set.
+-- Joins what it goes to before it leaves where it was: an error half-way
+-- loses nothing.
+if action == 'retry' then
+	to_lanes(ids, false)
+	if name == 'dead' then call('HDEL', base .. 'retry', unpack(ids)) end
+	count('retried', #ids)
+end
 if name == 'doing' then
 	local holders = call('HMGET', base .. 'holder', unpack(ids))
 	for i = 1, #ids do
@@ -51,11 +57,5 @@ else
 	end
 	call('LREM', key, -#ids, '')
 end
-if action == 'purge' then
-	forget(ids)
-else
-	if name == 'dead' then call('HDEL', base .. 'retry', unpack(ids)) end
-	to_lanes(ids, false)
-	count('retried', #ids)
-end
+if action == 'purge' then forget(ids) end
 return { skip + #window - #ids, #window, #ids }

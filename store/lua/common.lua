@@ -1,6 +1,8 @@
 -- Common beginning of the scripts: keys, the clock, where a task stands.
 -- A task's value is P, its push time in ms (6 bytes) and the payload; once
 -- finished F, the time (6 bytes) and the worker. docs/decisions/002.
+-- Nothing rolls back in Redis: a script adds before it removes, so that an
+-- error half-way (a key of the wrong type) leaves a task twice, never nowhere.
 local call, base = redis.call, KEYS[1]
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1]

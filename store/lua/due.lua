@@ -7,7 +7,7 @@
 local key = base .. ARGV[2]
 local ids = call('ZRANGEBYSCORE', key, '-inf', now, 'LIMIT', 0, ARGV[3])
 if #ids == 0 then return 0 end
-call('ZREM', key, unpack(ids))
 to_lanes(ids, false)
+call('ZREM', key, unpack(ids))
 if ARGV[2] == 'failed' then count('retried', #ids) end
 return #ids

@@ -68,7 +68,6 @@ for i = 1, #ids do
 	end
 end
 if queued > 0 then
-	call('HSET', base .. 'task', unpack(set))
 	for _, l in ipairs(lane_order) do
 		if #todo[l] > 0 then
 			call('RPUSH', base .. lanes[l], unpack(todo[l]))
@@ -76,6 +75,7 @@ if queued > 0 then
 	end
 	if #delayed > 0 then call('ZADD', base .. 'delayed', unpack(delayed)) end
 	if #opts > 0 then call('HSET', base .. 'opts', unpack(opts)) end
+	call('HSET', base .. 'task', unpack(set))
 	count('pushed', queued)
 end
 return table.concat(reply)

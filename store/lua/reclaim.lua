@@ -52,13 +52,13 @@ for i = 1, #ids do
 		back[#back + 1] = id
 	end
 end
-release(ids, holders)
+to_lanes(back, true)
 call('HSET', base .. 'retry', unpack(used))
 if #dead > 0 then
 	call('ZADD', base .. 'dead', unpack(dead))
 	call('HSET', base .. 'error', unpack(why))
 end
-to_lanes(back, true)
+release(ids, holders)
 count('reclaimed', #ids)
 count('dead', #dead / 2)
 return { #back, #dead / 2, next }

@@ -67,14 +67,10 @@ for k, it in ipairs(items) do
 	end
 end
 
-for first = 1, #gone, 1000 do
-	local last = math.min(first + 999, #gone)
-	release({ unpack(gone, first, last) }, { unpack(gone_holder, first, last) })
-end
 for first = 1, #done, 1000 do
 	local last = math.min(first + 999, #done)
-	call('HSET', base .. 'task', unpack(done_task, first * 2 - 1, last * 2))
 	call('RPUSH', base .. 'finish', unpack(done, first, last))
+	call('HSET', base .. 'task', unpack(done_task, first * 2 - 1, last * 2))
 	for _, key in ipairs({ 'retry', 'opts', 'error' }) do
 		if call('EXISTS', base .. key) == 1 then
 			call('HDEL', base .. key, unpack(done, first, last))
@@ -100,6 +96,10 @@ for n, k in ipairs(fails) do
 			math.floor(now + wait * (1 + jitter)), it.id)
 		reply[k] = 'k'
 	end
+end
+for first = 1, #gone, 1000 do
+	local last = math.min(first + 999, #gone)
+	release({ unpack(gone, first, last) }, { unpack(gone_holder, first, last) })
 end
 count('finished', #done)
 count('failed', #fails)

@@ -60,6 +60,10 @@ for i = 3, #ARGV, 4 do
 	takers[#takers + 1] = t
 end
 
+-- A key of the wrong type must stop us before anything leaves a lane.
+local tried = call('HLEN', base .. 'retry')
+call('HLEN', base .. 'holder')
+call('ZCARD', base .. 'doing')
 local ids, values, first = {}, {}, 1
 if not meta[1] then pop(want, ids, values) end
 local doing, holder, held = {}, {}, {}
@@ -89,7 +93,7 @@ for _, t in ipairs(takers) do
 		end
 	end
 	reply[#reply + 1], reply[#reply + 2] = t.lease, #mine
-	local used = #mine > 0 and call('EXISTS', base .. 'retry') == 1
+	local used = #mine > 0 and tried > 0
 		and call('HMGET', base .. 'retry', unpack(mine))
 	for i = 1, #mine do
 		reply[#reply + 1] = mine[i]

@@ -7,7 +7,9 @@
 -- doing, failed, finish, dead; push time of the oldest in todo; the first due
 -- time of doing, failed, delayed, finish (when it finished), dead (when it
 -- died), clean-up; then the fields of meta named below. nil where there is
--- none. Atomic: the numbers of one queue belong together.
+-- none; the first is -1 for a queue whose keys cannot be read (an operator's
+-- accident must not hide the others). Atomic: one queue's numbers belong
+-- together.
 local call = redis.call
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1]
@@ -22,39 +24,45 @@ local function oldest(base, lane)
 	return value and struct.unpack('>I6', value, 2) or math.huge
 end
 
-local reply = { now, call('SCARD', KEYS[1]), call('ZCARD', KEYS[2]),
-	head(KEYS[3]) }
-for k = 4, #KEYS do
-	local b, at = KEYS[k], #reply
-	for i, lane in ipairs({ 'todo:high', 'todo:normal', 'todo:low' }) do
-		reply[at + i] = call('LLEN', b .. lane)
+local lanes = { 'todo:high', 'todo:normal', 'todo:low' }
+
+-- The 35 values of one queue.
+local function read(b)
+	local r, old = {}, math.huge
+	for i, lane in ipairs(lanes) do r[i] = call('LLEN', b .. lane) end
+	r[4] = call('ZCARD', b .. 'delayed')
+	r[5] = call('ZCARD', b .. 'doing')
+	r[6] = call('ZCARD', b .. 'failed')
+	r[7] = call('LLEN', b .. 'finish')
+	r[8] = call('ZCARD', b .. 'dead')
+	for i, lane in ipairs(lanes) do
+		if r[i] > 0 then old = math.min(old, oldest(b, lane)) end
 	end
-	reply[at + 4] = call('ZCARD', b .. 'delayed')
-	reply[at + 5] = call('ZCARD', b .. 'doing')
-	reply[at + 6] = call('ZCARD', b .. 'failed')
-	reply[at + 7] = call('LLEN', b .. 'finish')
-	reply[at + 8] = call('ZCARD', b .. 'dead')
-	local old = math.huge
-	for i, lane in ipairs({ 'todo:high', 'todo:normal', 'todo:low' }) do
-		if reply[at + i] > 0 then
-			old = math.min(old, oldest(b, lane))
-		end
-	end
-	reply[at + 9] = old < math.huge and old
-	reply[at + 10] = head(b .. 'doing')
-	reply[at + 11] = head(b .. 'failed')
-	reply[at + 12] = head(b .. 'delayed')
+	r[9] = old < math.huge and old
+	r[10] = head(b .. 'doing')
+	r[11] = head(b .. 'failed')
+	r[12] = head(b .. 'delayed')
 	local id = call('LINDEX', b .. 'finish', 0)
 	local value = id and call('HGET', b .. 'task', id)
-	reply[at + 13] = value and struct.unpack('>I6', value, 2)
-	reply[at + 14] = head(b .. 'dead')
-	local r, c = head(b .. 'requests'), head(b .. 'cancelled')
-	reply[at + 15] = r and c and math.min(r, c) or r or c
+	r[13] = value and struct.unpack('>I6', value, 2)
+	r[14] = head(b .. 'dead')
+	local request, mark = head(b .. 'requests'), head(b .. 'cancelled')
+	r[15] = request and mark and math.min(request, mark) or request or mark
 	local meta = call('HMGET', b .. 'meta', 'paused', 'max_tasks',
 		'max_payload', 'max_attempts', 'lease_ms', 'retry_base_ms',
 		'retry_max_ms', 'finish_keep', 'finish_age_ms', 'dead_keep',
 		'dead_age_ms', 'pushed', 'taken', 'finished', 'failed', 'dead',
 		'lease_lost', 'reclaimed', 'retried', 'trimmed')
-	for i = 1, #meta do reply[at + 15 + i] = meta[i] end
+	for i = 1, #meta do r[15 + i] = meta[i] end
+	return r
+end
+
+local reply = { now, call('SCARD', KEYS[1]), call('ZCARD', KEYS[2]),
+	head(KEYS[3]) }
+for k = 4, #KEYS do
+	local ok, r = pcall(read, KEYS[k])
+	for i = 1, 35 do
+		reply[#reply + 1] = ok and r[i] or not ok and i == 1 and -1 or false
+	end
 end
 return reply

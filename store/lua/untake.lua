@@ -13,7 +13,7 @@ for i = 3, #ARGV do
 		ids[#ids + 1], holders[#holders + 1] = ARGV[i], holder
 	end
 end
-release(ids, holders)
 to_lanes(ids, true)
+release(ids, holders)
 count('taken', -#ids)
 return #ids
