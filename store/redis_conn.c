@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/clock.h"
 #include "core/id.h"
 #include "core/log.h"
 #include "core/metrics.h"
@@ -17,7 +16,6 @@
 enum {
 	BACKOFF_MIN_MS = 50,
 	BACKOFF_MAX_MS = 2000,
-	STEADY_US = 1000 * 1000, /* READY that long: backoff starts anew */
 	QUIET_ATTEMPTS = 4 /* at the start: the private Redis starts too */
 };
 
@@ -211,9 +209,6 @@ conn_down(struct redis_conn *c, const char *reason)
 {
 	ASSERT(c->state != CONN_CLOSED);
 	conn_set_reason(c, reason);
-	if (c->state == CONN_READY &&
-	    clock_mono_us() - c->ready_at_us > STEADY_US)
-		c->attempts = 0;
 	conn_drop(c);
 	conn_set_state(c, CONN_DOWN);
 	metric_add(METRIC_STORE_LOST, 1);
@@ -343,7 +338,6 @@ conn_ready(struct redis_conn *c)
 	hello_stop(c);
 	conn_set_state(c, CONN_READY);
 	conn_set_reason(c, "");
-	c->ready_at_us = clock_mono_us();
 	c->was_ready = true;
 	c->told_lost = false;
 	c->is_hopeless = false;

@@ -88,11 +88,11 @@ struct redis_conn {
 	size_t addr_count, addr_next;
 	struct timer step; /* DOWN: until the next attempt; CONNECTING,
 			      LOADING: how long this may take */
-	unsigned attempts; /* since it was READY for a while */
-	int64_t ready_at_us;
-	bool was_ready;   /* ever */
-	bool told_lost;   /* redis.lost was logged for this outage */
-	bool is_hopeless; /* and redis.hopeless */
+	unsigned attempts; /* since a command was last answered */
+	bool was_ready;    /* ever */
+	bool told_lost;    /* redis.lost was logged for this outage */
+	bool is_hopeless;  /* and redis.hopeless */
+	unsigned warned;   /* bits: redis.settings was logged */
 	struct hello hello;
 	char sha[SCRIPT_COUNT][SHA_LEN + 1]; /* of this Redis */
 

@@ -212,43 +212,70 @@ hello_check_info(struct redis_conn *c, const struct redisReply *reply)
 	return false;
 }
 
-/* One setting of Redis that could lose tasks. */
-static void
-config_check(const char *name, const char *value)
-{
-	const char *want = NULL;
+/* What could lose tasks. */
+/* clang-format off */
+static const struct {
+	const char *name;
+	const char *good, *also_good;
+	const char *wanted; /* for people */
+} config_rules[] = {
+	{"maxmemory-policy", "noeviction", "noeviction", "noeviction"},
+	{"appendonly",       "yes",        "yes",        "yes"},
+	{"appendfsync",      "always",     "everysec",   "always-or-everysec"},
+};
+/* clang-format on */
 
-	if (strcmp(name, "maxmemory-policy") == 0)
-		want = "noeviction";
-	else if (strcmp(name, "appendonly") == 0)
-		want = "yes";
-	if (want != NULL && strcmp(value, want) != 0)
-		log_warn("redis.settings", "setting=%s value=%s wanted=%s",
-		    name, value, want);
-	if (strcmp(name, "appendfsync") == 0 && strcmp(value, "no") == 0)
-		log_warn("redis.settings",
-		    "setting=%s value=no wanted=\"always or everysec\"", name);
+/* Warns once, not at every connection, until it was well in between. */
+static bool
+hello_warns(struct redis_conn *c, unsigned bit, bool is_bad)
+{
+	bool was_bad = (c->warned & bit) != 0;
+
+	if (is_bad)
+		c->warned |= bit;
+	else
+		c->warned &= ~bit;
+	return is_bad && !was_bad;
 }
 
 static void
-hello_check_config(const struct redisReply *reply)
+config_check(struct redis_conn *c, const char *name, const char *value)
 {
+	char quoted[60];
+	unsigned i;
+
+	for (i = 0; i < COUNT_OF(config_rules); i++) {
+		bool is_bad = strcmp(value, config_rules[i].good) != 0 &&
+			      strcmp(value, config_rules[i].also_good) != 0;
+
+		if (strcmp(name, config_rules[i].name) == 0 &&
+		    hello_warns(c, 1u << i, is_bad))
+			log_warn("redis.settings",
+			    "setting=%s value=%s wanted=%s", name,
+			    log_quote(quoted, sizeof(quoted), span_of(value)),
+			    config_rules[i].wanted);
+	}
+}
+
+static void
+hello_check_config(struct redis_conn *c, const struct redisReply *reply)
+{
+	const unsigned unchecked = 1u << COUNT_OF(config_rules);
+	bool is_array = reply->type == REDIS_REPLY_ARRAY;
+	struct span text = SPAN("no answer to CONFIG GET");
 	char quoted[200];
 	size_t i;
 
-	if (reply->type != REDIS_REPLY_ARRAY) {
+	if (reply->str != NULL)
+		text = (struct span){reply->str, reply->len};
+	if (hello_warns(c, unchecked, !is_array))
 		log_warn("redis.settings", "unchecked=%s",
-		    log_quote(quoted, sizeof(quoted),
-			reply->str == NULL
-			    ? SPAN("no answer to CONFIG GET")
-			    : (struct span){reply->str, reply->len}));
-		return;
-	}
-	for (i = 0; i + 1 < reply->elements; i += 2)
+		    log_quote(quoted, sizeof(quoted), text));
+	for (i = 0; is_array && i + 1 < reply->elements; i += 2)
 		if (reply->element[i]->str != NULL &&
 		    reply->element[i + 1]->str != NULL)
-			config_check(
-			    reply->element[i]->str, reply->element[i + 1]->str);
+			config_check(c, reply->element[i]->str,
+			    reply->element[i + 1]->str);
 }
 
 static bool
@@ -305,7 +332,7 @@ hello_check(struct redis_conn *c, unsigned step, const struct redisReply *reply)
 {
 	if (step == HELLO_CONFIG && !refusal_is(reply, "LOADING") &&
 	    !refusal_is(reply, "NOAUTH"))
-		hello_check_config(reply);
+		hello_check_config(c, reply);
 	if (reply->type == REDIS_REPLY_ERROR)
 		return hello_refused(c, step, reply);
 	if (step == HELLO_INFO)

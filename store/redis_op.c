@@ -417,6 +417,7 @@ ops_on_reply(struct redis_conn *c, const struct redisReply *reply)
 		op_repeat(c, op);
 		return;
 	}
+	c->attempts = 0;
 	op_measure(c, op);
 	if (reply->type == REDIS_REPLY_ERROR)
 		err = refusal_err(c, op_name(op), reply);
