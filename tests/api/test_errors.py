@@ -1,0 +1,441 @@
+"""Every error that can reach a client, at least once, for its real reason."""
+
+import json
+import threading
+
+import pytest
+
+from client import Raw
+from server import wait_until
+
+SETTINGS = {"http": {"max_body": "64KiB", "header_timeout": "500ms"}}
+
+# Those that no answer can carry, and why.
+NOT_IN_ANSWERS = {
+    "JANITOR_CLEANUP": "in the log and the metrics: test_janitor_duties",
+    "JANITOR_FINISH": "in the log and the metrics: test_janitor_duties",
+    "JANITOR_FAILED": "in the log and the metrics: test_janitor_duties",
+    "JANITOR_DOING": "in the log and the metrics: test_janitor_duties",
+    "JANITOR_CHECK": "in the log and the metrics: test_janitor_duties",
+    "JANITOR_TODO": "in the log and the metrics: test_janitor_duties",
+    "STORE_REPLY": "needs a Redis that answers our scripts wrongly",
+    "NO_MEMORY": "needs a body that needs more than its cap and 1 MiB",
+    "CLIENT_GONE": "there is nobody to read it; counted: test_client_gone",
+    "CONF_SYNTAX": "at the start: test_start",
+    "CONF_UNKNOWN": "at the start: test_start",
+    "CONF_VALUE": "at the start: test_start",
+    "CONF_RELOAD": "in the log: test_start",
+    "LISTEN_FAILED": "at the start: test_start",
+    "STATE_DIR": "at the start: test_start",
+    "STATE_LOCKED": "at the start: test_start",
+    "REDIS_SERVER": "at the start: test_start",
+    "REDIS_AUTH": "at the start: test_start",
+    "REDIS_SETTINGS": "at the start: test_start",
+    "USAGE": "the command line's: test_start",
+    "UNREACHABLE": "schedctl's own",
+    "ANSWER_BAD": "schedctl's own",
+    "BUG": "there is none that we know",
+}
+
+# Filled by the tests of this file; looked at by the last one.
+SEEN = set()
+
+
+def saw(answer, status, name, *words):
+    """Like refused, and remembers it."""
+    answer.refused(status, name, *words)
+    SEEN.add(name)
+    return answer
+
+
+def post(path, body):
+    """A POST as bytes."""
+    body = body if isinstance(body, bytes) else body.encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+# -- 3xx: requests ----------------------------------------------------------
+
+T, K = "tasks", "take"
+
+REQUESTS = [
+    (T, b"{", 400, "BODY_NOT_JSON"),
+    (T, b'{"payload":"\xff"}', 400, "BODY_NOT_UTF8"),
+    (T, b'{"payload":' + b"[" * 65 + b"]" * 65 + b"}", 400, "BODY_TOO_DEEP"),
+    (T, b'{"payload":1,"id":1}', 400, "FIELD_TYPE"),
+    (T, b"{}", 400, "FIELD_MISSING"),
+    (K, b'{"worker":"w","count":0}', 400, "FIELD_RANGE"),
+    (K, b'{"worker":"w","x":0}', 400, "FIELD_UNKNOWN"),
+    (K, b'{"worker":"w","worker":"w"}', 400, "FIELD_DUPLICATE"),
+    (T, b'{"payload":1,"id":" "}', 400, "TASK_ID_BAD"),
+    (K, b'{"worker":" "}', 400, "WORKER_NAME_BAD"),
+    ("purge", b'{"state":"x","match":"*"}', 400, "STATE_UNKNOWN"),
+    ("purge", b'{"state":"dead","match":"*"}', 404, "QUEUE_UNKNOWN"),
+    ("purge", b'{"state":"dead","match":"*","ids":["a"]}', 400, "FIELD_CONFLICT"),
+    (T, b'{"payload":1,"run_at":1}', 400, "RUN_AT_BAD"),
+]
+
+
+@pytest.mark.parametrize("verb, body, status, name", REQUESTS)
+def test_requests(queue, verb, body, status, name):
+    saw(queue.client.post(f"{queue.path}/{verb}", body), status, name)
+
+
+def test_unknown_things(client, queue):
+    queue.make()
+    saw(queue.try_task("x"), 404, "TASK_UNKNOWN")
+    saw(client.call("DELETE", "/v1/workers/x"), 404, "WORKER_UNKNOWN")
+    saw(client.get("/v1/queues/a,b"), 400, "QUEUE_NAME_BAD")
+    saw(client.get("/v1/queues", x=1), 400, "QUERY_BAD")
+    saw(client.get("/v1/"), 400, "PATH_BAD")
+    saw(client.get("/v1/x"), 404, "ROUTE_UNKNOWN")
+    saw(client.post("/healthz", {}), 405, "METHOD_NOT_ALLOWED")
+
+
+def test_limits(queue):
+    tasks = {"tasks": [{"payload": 1}] * 1001}
+    saw(queue.post("tasks", tasks), 413, "TOO_MANY_ITEMS")
+    queue.patch(max_tasks=1, max_payload=10)
+    saw(queue.post("tasks", {"payload": "x" * 11}), 413, "PAYLOAD_TOO_LARGE")
+    queue.push("a")
+    saw(queue.post("tasks", {"payload": 1}), 429, "QUEUE_FULL")
+
+
+HTTP = [
+    ("GARBAGE\r\n\r\n", 400, "HTTP_BAD"),
+    ("GET /healthz HTTP/1.1\r\n", 408, "REQUEST_TIMEOUT"),
+    ("POST /v1/queues/q/take HTTP/1.1\r\nHost: x\r\n\r\n", 411, "LENGTH_REQUIRED"),
+    (
+        "POST /v1/queues/q/take HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\n",
+        413,
+        "BODY_TOO_LARGE",
+    ),
+    (f"GET /{'x' * 20000} HTTP/1.1\r\nHost: x\r\n\r\n", 414, "URI_TOO_LONG"),
+    (
+        "POST /v1/queues/q/take HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n"
+        "Expect: x\r\n\r\n",
+        417,
+        "EXPECT_UNKNOWN",
+    ),
+    (
+        f"GET / HTTP/1.1\r\nHost: x\r\nA: {'x' * 20000}\r\n\r\n",
+        431,
+        "HEADERS_TOO_LARGE",
+    ),
+    ("BREW / HTTP/1.1\r\nHost: x\r\n\r\n", 501, "NOT_IMPLEMENTED"),
+    ("GET / HTTP/3.0\r\nHost: x\r\n\r\n", 505, "HTTP_VERSION"),
+]
+
+
+@pytest.mark.parametrize("text, status, name", HTTP)
+def test_http(schedd, text, status, name):
+    with Raw(schedd.addr) as raw:
+        raw.send(text)
+        saw(raw.receive(), status, name)
+
+
+# -- 5xx: leases ------------------------------------------------------------
+
+
+def test_leases(queue):
+    queue.push("held", "waits", "cancelled")
+    queue.take("w1", count=1)
+    queue.remove("waits")
+    queue.push("waits")
+    assert queue.take_ids("w1", count=1) == ["cancelled"]
+    queue.remove("cancelled")
+    got = queue.report("w1", finished=["waits", "cancelled"])
+    got["refused"] += queue.report("w2", finished=["held"])["refused"]
+    errors = {r["id"]: r["error"] for r in got["refused"]}
+    assert errors["held"]["name"] == "LEASE_LOST" and errors["held"]["code"] == 510
+    assert errors["waits"]["name"] == "TASK_NOT_HELD"
+    assert errors["cancelled"]["name"] == "TASK_CANCELLED"
+    SEEN.update(("LEASE_LOST", "TASK_NOT_HELD", "TASK_CANCELLED"))
+
+
+# -- 1xx: Redis refuses -----------------------------------------------------
+
+
+@pytest.fixture(name="redis")
+def _redis(place):
+    return place.redis()
+
+
+@pytest.fixture(name="own")
+def _own(place, redis):
+    """A schedd on that Redis, and a queue of it."""
+    options = {'redis "main"': {"deadline": "400ms"}}
+    settings = redis.settings()
+    settings['redis "main"'].update(options['redis "main"'])
+    schedd = place.schedd(settings)
+    with schedd.client() as client:
+        queue = client.queue("q")
+        queue.make()
+        queue.schedd = schedd
+        yield queue
+
+
+def break_key(redis, key):
+    """Puts something of another type under one of our keys."""
+    redis.do("DEL", f"sched:{{q}}:{key}")
+    redis.do("SET", f"sched:{{q}}:{key}", "of another type")
+
+
+def mend(redis, key):
+    """Takes it away."""
+    redis.do("DEL", f"sched:{{q}}:{key}")
+
+
+def test_push_refused(redis, own):
+    break_key(redis, "task")
+    saw(own.post("tasks", {"payload": 1}), 500, "PUSH_ONE")
+    many = {"tasks": [{"payload": 1}, {"payload": 2}]}
+    saw(own.post("tasks", many), 500, "PUSH_MANY")
+    urgent = {"payload": 1, "priority": "high"}
+    saw(own.post("tasks", urgent), 500, "PUSH_PRIORITY")
+    mend(redis, "task")
+    assert own.push("a")["queued"] == 1
+    assert own.counts() == {"todo": 1}
+
+
+def test_take_refused(redis, own):
+    own.push("a")
+    break_key(redis, "doing")
+    saw(own.post("take", {"worker": "w"}), 500, "TAKE")
+    mend(redis, "doing")
+    own.push("b")
+    assert set(own.take_ids()) >= {"b"}
+
+
+def test_take_that_is_refused_loses_nothing(redis, own):
+    """Also where the wrong type is met late in the script."""
+    for key in ("doing", "holder", "held", "retry", "request", "requests"):
+        own.purge(state="todo", match="*")
+        own.push("a")
+        break_key(redis, key)
+        own.post("take", {"worker": "w", "request_id": f"r-{key}"})
+        mend(redis, key)
+        state = own.state("a")
+        assert state in ("todo", "doing"), (key, state)
+        ids = own.ids(state)
+        assert ids == ["a"], (key, state, ids)
+        assert own.remove("a").status == 200
+
+
+def test_report_refused(redis, own):
+    own.push("a", "b")
+    own.take("w")
+    break_key(redis, "holder")
+    saw(own.post("report", {"worker": "w", "finished": ["a"]}), 500, "REPORT_FINISHED")
+    saw(own.post("report", {"worker": "w", "failed": ["b"]}), 500, "REPORT_FAILED")
+
+
+def test_other_operations_refused(redis, own):
+    own.push({"id": "d", "payload": 1, "delay_s": 100})
+    break_key(redis, "delayed")
+    saw(own.client.get(f"{own.path}/tasks", state="delayed"), 500, "STORE_REFUSED")
+
+
+def test_store_full(redis, own):
+    """Out of memory: pushes are refused, taking and reporting go on."""
+    own.push("a", "b", "c")
+    redis.do("CONFIG", "SET", "maxmemory", "1")
+    got = saw(own.post("tasks", {"payload": 1}), 507, "STORE_FULL")
+    assert int(got.headers["Retry-After"]) >= 1
+    assert own.take_ids(count=2) == ["a", "b"]
+    own.finish("a")
+    own.fail("b")
+    assert own.counts() == {"todo": 1, "failed": 1, "finish": 1}
+    redis.do("CONFIG", "SET", "maxmemory", "0")
+    assert own.push("d")["queued"] == 1
+
+
+def test_store_read_only(redis, own):
+    redis.do("CONFIG", "SET", "min-replicas-to-write", "1")
+    got = saw(own.post("tasks", {"id": "a", "payload": 1}), 503, "STORE_READ_ONLY")
+    assert int(got.headers["Retry-After"]) >= 1
+    redis.do("CONFIG", "SET", "min-replicas-to-write", "0")
+    assert own.state("a") == "gone"
+
+
+def test_unknown_outcome(redis, own):
+    """Sent, and no answer within the deadline."""
+    own.push("before")
+    redis.pause()
+    got = own.post("tasks", {"id": "a", "payload": 1})
+    redis.resume()
+    saw(got, 504, "STORE_UNKNOWN")
+    own.schedd.wait_ready()
+    assert own.push("a")["tasks"][0]["id"] == "a"
+    assert own.state("a") == "todo"
+
+
+def test_redis_down(redis, own):
+    own.push("a")
+    redis.kill()
+    wait_until(
+        lambda: own.client.get("/readyz").status == 503, what="it to be noticed"
+    )
+    saw(own.client.get("/readyz"), 503, "NOT_READY")
+    got = saw(own.post("tasks", {"payload": 1}), 503, "REDIS_DOWN")
+    assert int(got.headers["Retry-After"]) >= 1
+    saw(own.client.get(own.path), 503, "REDIS_DOWN")
+    assert own.client.get("/healthz").status == 200
+    redis.start()
+    own.schedd.wait_ready()
+    assert own.take_ids() == ["a"]
+
+
+def test_store_busy(place, redis):
+    settings = redis.settings()
+    settings['redis "main"'].update({"max_pending": 4, "deadline": "3s"})
+    schedd = place.schedd(settings)
+    with schedd.client() as client:
+        client.queue("q").make()
+    redis.pause()
+    answers = []
+
+    def ask(n):
+        with schedd.client() as client:
+            answers.append(client.queue(f"q{n}").post("tasks", {"payload": 1}))
+
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(12)]
+    for thread in threads:
+        thread.start()
+    wait_until(
+        lambda: any(a.json["error"]["name"] == "STORE_BUSY" for a in answers),
+        what="STORE_BUSY",
+    )
+    redis.resume()
+    for thread in threads:
+        thread.join()
+    busy = [a for a in answers if a.status == 503]
+    assert len(busy) >= 4
+    saw(busy[0], 503, "STORE_BUSY")
+    assert int(busy[0].headers["Retry-After"]) >= 1
+
+
+# -- 7xx: the server's own limits -------------------------------------------
+
+
+def test_server_limits(place):
+    schedd = place.schedd(
+        {"http": {"max_connections": 3}, "limits": {"max_waiting": 1}}
+    )
+    with schedd.client() as client, schedd.client() as other:
+        queue = client.queue("q")
+        queue.make()
+        other.send("POST", "/v1/queues/q/take", {"worker": "w", "wait_s": 60})
+        wait_until(lambda: queue.info()["waiting_takes"] == 1, what="a waiting take")
+        got = queue.post("take", {"worker": "w", "wait_s": 60})
+        saw(got, 503, "TOO_MANY_WAITING")
+        with Raw(schedd.addr) as third:
+            third.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert third.receive().status == 200
+            with Raw(schedd.addr) as fourth:
+                saw(fourth.receive(), 503, "TOO_MANY_CONNS")
+        queue.push("a")
+        assert other.receive().json["tasks"][0]["id"] == "a"
+
+
+def test_shutting_down(place):
+    """A request that comes behind a waiting take while the server drains."""
+    redis = place.redis()
+    settings = redis.settings()
+    settings['redis "main"']["deadline"] = "5s"
+    schedd = place.schedd(settings)
+    with Raw(schedd.addr) as slow, Raw(schedd.addr) as late:
+        late.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert late.receive().status == 200
+        redis.pause()
+        body = json.dumps({"payload": 1})
+        slow.send(post("/v1/queues/q/tasks", body))
+        late.send("POST /v1/queues/q/take HTTP/1.1\r\nHost: x\r\nContent-Length: 14\r\n\r\n{")
+        mark = schedd.mark()
+        wait_until(lambda: schedd.process.poll() is None)
+        schedd.process.terminate()
+        schedd.wait_log("server.stopping", after=mark)
+        late.send('"worker":"w"}')
+        saw(late.receive(), 503, "SHUTTING_DOWN")
+        redis.resume()
+        assert slow.receive().status == 201
+    assert schedd.wait_end() == 0
+
+
+def test_client_gone(schedd, client, queue):
+    queue.make()
+
+    def gone():
+        text = client.get("/metrics").body.decode()
+        return 'schedd_http_requests_total{code="499"}' in text
+
+    with Raw(schedd.addr) as raw:
+        raw.send(post(f"{queue.path}/take", '{"worker":"w","wait_s":60}'))
+        wait_until(lambda: queue.info()["waiting_takes"] == 1, what="a waiting take")
+    wait_until(gone, what="499 in the metrics")
+
+
+# -- 000-005: the janitor ---------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "key, code, duty",
+    [
+        ("doing", 3, "doing"),
+        ("failed", 2, "failed"),
+        ("delayed", 5, "delayed"),
+        ("finish", 1, "finish"),
+        ("dead", 4, "dead"),
+    ],
+)
+def test_janitor_duties(redis, own, key, code, duty):
+    """A queue that cannot be worked on does not stop the others."""
+    other = own.client.queue("other")
+    own.patch(finish_keep=0, dead_keep=1, max_attempts=1)
+    mark = own.schedd.mark()
+    fill_for(own, duty)
+    type_lie(redis, key)
+    own.schedd.move_clock(5000)
+    line = own.schedd.wait_log("janitor.failed", after=mark)
+    assert line.values["error"] in (f"E{code:03d}", "E000"), line
+    other.push({"id": "d", "payload": 1, "delay_s": 1000})
+    own.schedd.move_clock(1001)
+    wait_until(lambda: other.counts() == {"todo": 1}, what="the other queue")
+
+
+def fill_for(queue, duty):
+    """Gives the duty something to do later on."""
+    queue.push("a", "b", "c")
+    if duty == "delayed":
+        queue.push({"id": "d", "payload": 1, "delay_s": 1000})
+    queue.take(lease_s=1000)
+    if duty == "failed":
+        queue.patch(max_attempts=5, retry_base_s=1000)
+        queue.fail("a", "b")
+    if duty == "finish":
+        queue.patch(finish_keep=100, finish_age_s=1000)
+        queue.finish("a", "b")
+    if duty == "dead":
+        queue.patch(dead_age_s=1000, dead_keep=100)
+        queue.fail("a", "b", retry=False)
+
+
+def type_lie(redis, key):
+    """What the duty is to change has another type than it looks."""
+    helper = {"doing": "holder", "failed": "opts", "delayed": "opts"}.get(key, "error")
+    redis.do("DEL", f"sched:{{q}}:{helper}")
+    redis.do("SET", f"sched:{{q}}:{helper}", "of another type")
+
+
+# -- all of them ------------------------------------------------------------
+
+
+def test_the_list_is_complete(client):
+    """Runs last: each error of the table was seen here, or has its reason."""
+    table = {e["name"]: e["http"] for e in client.get_json("/v1/errors")["errors"]}
+    assert not set(NOT_IN_ANSWERS) - set(table), "reasons for unknown errors"
+    assert not SEEN - set(table)
+    assert not SEEN & set(NOT_IN_ANSWERS)
+    missing = set(table) - SEEN - set(NOT_IN_ANSWERS)
+    assert not missing, f"never seen: {sorted(missing)}"

@@ -1,0 +1,219 @@
+"""Workers: heartbeats, the list, silence, forgetting."""
+
+import pytest
+
+from server import wait_until
+from times import to_ms
+
+SETTINGS = {"worker": {"timeout": "60s", "forget": "1h"}}
+
+
+def worker(client, name):
+    """What the list says of one."""
+    for one in client.get_json("/v1/workers")["workers"]:
+        if one["name"] == name:
+            return one
+    return None
+
+
+def beat(client, name, body=None):
+    """A heartbeat."""
+    got = client.post(f"/v1/workers/{name}/heartbeat", body or {})
+    assert got.status == 200, got
+    return got.json
+
+
+def wait_worker(client, name, test):
+    """Until the list says so of one; sightings are written once a second."""
+    return wait_until(
+        lambda: (w := worker(client, name)) is not None and test(w) and w,
+        what=f"{name} in the list",
+    )
+
+
+def test_heartbeat(schedd, client):
+    details = {"load": 0.5, "version": "1.2", "running": ["a"], "pid": 7, "host": "h"}
+    assert beat(client, "beats", details)["timeout_s"] == 60
+    one = wait_worker(client, "beats", lambda w: w["last_heartbeat"])
+    assert one["details"] == details and one["held"] == 0
+    assert one["addr"].startswith("127.0.0.1")
+    assert abs(to_ms(one["last_seen"]) - schedd.now_ms()) < 10_000
+    assert abs(to_ms(one["last_heartbeat"]) - schedd.now_ms()) < 10_000
+
+
+def test_heartbeat_without_body_keeps_the_details(client):
+    beat(client, "plain", {"load": 1})
+    first = wait_worker(client, "plain", lambda w: w["last_heartbeat"])
+    got = client.call("POST", "/v1/workers/plain/heartbeat", b"")
+    assert got.status == 200
+
+    def later(w):
+        return w["last_heartbeat"] > first["last_heartbeat"]
+
+    assert wait_worker(client, "plain", later)["details"] == {"load": 1}
+
+
+@pytest.mark.parametrize(
+    "body, name, word",
+    [
+        ({"load": "x"}, "FIELD_TYPE", "load"),
+        ({"load": -1}, "FIELD_RANGE", "load"),
+        ({"version": 1}, "FIELD_TYPE", "version"),
+        ({"version": "x" * 65}, "FIELD_RANGE", "version"),
+        ({"running": {}}, "FIELD_TYPE", "running"),
+        ({"running": ["a b"]}, "TASK_ID_BAD", "running"),
+        ({"pid": 1.5}, "FIELD_RANGE", "pid"),
+        ({"colour": 1}, "FIELD_UNKNOWN", "colour"),
+    ],
+)
+def test_bad_heartbeats(client, body, name, word):
+    got = client.post("/v1/workers/bad/heartbeat", body)
+    got.refused(400, name, word)
+    assert worker(client, "bad") is None
+
+
+def test_bad_names(client, queue):
+    for name in ("a b".replace(" ", "%20"), "x" * 65, "a,b", "%C3%A4"):
+        got = client.post(f"/v1/workers/{name}/heartbeat", {})
+        assert got.status == 400, got
+        assert got.error["name"] in ("WORKER_NAME_BAD", "PATH_BAD")
+    for name in ("a b", "x" * 65, "", "ä", "a/b"):
+        queue.post("take", {"worker": name}).refused(400, "WORKER_NAME_BAD", "worker")
+
+
+def test_takes_are_seen(client, queue):
+    queue.push("a", "b")
+    queue.take("taker")
+    one = wait_worker(client, "taker", lambda w: w["held"] == 2)
+    assert one["last_heartbeat"] is None and one["details"] is None
+    queue.finish("a", worker="taker")
+    wait_worker(client, "taker", lambda w: w["held"] == 1)
+
+
+def test_held_in_many_queues(client, queue):
+    other = client.queue(queue.name + "-other")
+    for q in (queue, other):
+        q.push("a", "b", "c")
+        q.take("busy", count=2)
+    wait_worker(client, "busy", lambda w: w["held"] == 4)
+
+
+def test_list_is_sorted(client, queue):
+    queue.make()
+    for name in ("z-list", "a-list", "m-list"):
+        queue.take(name)
+    wait_worker(client, "m-list", lambda w: True)
+    names = [w["name"] for w in client.get_json("/v1/workers")["workers"]]
+    assert names == sorted(names)
+
+
+# -- silence ----------------------------------------------------------------
+
+
+def test_silent_worker_loses_its_leases(schedd, client, queue):
+    queue.push("a", "b", "c")
+    beat(client, "silent")
+    assert queue.take_ids("silent", count=2) == ["a", "b"]
+    wait_worker(client, "silent", lambda w: w["last_heartbeat"] and w["held"] == 2)
+    schedd.move_clock(30)
+    assert queue.counts() == {"todo": 1, "doing": 2}
+    schedd.move_clock(35)
+    wait_until(lambda: queue.counts() == {"todo": 3}, what="the leases")
+    tasks = queue.take("w2")
+    assert sorted(t["id"] for t in tasks[:2]) == ["a", "b"]
+    assert [t["attempt"] for t in tasks] == [2, 2, 1]
+    got = queue.report("silent", finished=["a"])
+    assert got["refused"][0]["error"]["name"] == "LEASE_LOST"
+
+
+def test_beating_worker_keeps_them(schedd, client, queue):
+    queue.push("a")
+    beat(client, "steady")
+    queue.take("steady")
+    for _ in range(4):
+        last = wait_worker(client, "steady", lambda w: w["last_heartbeat"])
+        schedd.move_clock(40)
+        beat(client, "steady")
+        wait_worker(
+            client,
+            "steady",
+            lambda w, last=last: w["last_heartbeat"] > last["last_heartbeat"],
+        )
+    assert queue.counts() == {"doing": 1}
+
+
+def test_worker_without_heartbeats_keeps_them(schedd, client, queue):
+    queue.push("a")
+    queue.take("quiet")
+    wait_worker(client, "quiet", lambda w: w["held"] == 1)
+    beat(client, "noisy")
+    queue.push("b")
+    queue.take("noisy")
+    wait_worker(client, "noisy", lambda w: w["last_heartbeat"] and w["held"] == 1)
+    schedd.move_clock(65)
+    wait_until(lambda: queue.counts() == {"todo": 1, "doing": 1}, what="noisy's lease")
+    assert queue.state("a") == "doing" and queue.state("b") == "todo"
+
+
+def test_silence_until_dead(schedd, client, queue):
+    queue.patch(max_attempts=1)
+    queue.push("a")
+    beat(client, "lost")
+    queue.take("lost")
+    wait_worker(client, "lost", lambda w: w["last_heartbeat"] and w["held"] == 1)
+    schedd.move_clock(65)
+    wait_until(lambda: queue.counts() == {"dead": 1}, what="dead")
+    assert "lost" in queue.task("a")["error"]
+
+
+def test_silent_with_many_leases(schedd, client, queue):
+    ids = [f"t{i}" for i in range(3000)]
+    for first in range(0, 3000, 1000):
+        queue.push_many(ids[first : first + 1000])
+        queue.take("heavy", count=1000)
+    queue.push_many([f"o{i}" for i in range(100)])
+    queue.take("other")
+    beat(client, "heavy")
+    wait_worker(client, "heavy", lambda w: w["last_heartbeat"])
+    schedd.move_clock(65)
+    wait_until(
+        lambda: queue.counts() == {"todo": 3000, "doing": 100}, 30, "3,000 leases"
+    )
+    assert sorted(queue.ids("todo", limit=1000)) == sorted(ids)
+
+
+# -- forgetting -------------------------------------------------------------
+
+
+def test_remove(client, queue):
+    queue.push("a", "b")
+    queue.take("removed")
+    wait_worker(client, "removed", lambda w: w["held"] == 2)
+    got = client.call("DELETE", "/v1/workers/removed")
+    assert got.status == 200
+    assert got.json == {"name": "removed", "reclaimed": 2, "removed": True}
+    assert queue.counts() == {"todo": 2}
+    assert worker(client, "removed") is None
+    assert [t["attempt"] for t in queue.take("w2")] == [2, 2]
+    client.call("DELETE", "/v1/workers/removed").refused(404, "WORKER_UNKNOWN")
+
+
+def test_remove_unknown(client):
+    got = client.call("DELETE", "/v1/workers/never-seen")
+    got.refused(404, "WORKER_UNKNOWN")
+
+
+def test_remove_right_after_the_first_word(client, queue):
+    """Also before the sighting was written."""
+    queue.push("a")
+    queue.take("brief")
+    assert client.call("DELETE", "/v1/workers/brief").status == 200
+    assert queue.counts() == {"todo": 1}
+
+
+def test_old_workers_are_forgotten(schedd, client, queue):
+    queue.make()
+    queue.take("old")
+    wait_worker(client, "old", lambda w: True)
+    schedd.move_clock(3700)
+    wait_until(lambda: worker(client, "old") is None, what="old to be forgotten")
