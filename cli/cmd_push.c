@@ -101,8 +101,7 @@ build_one(const struct cli *c, struct span extra, struct buf *text)
 {
 	const char *id = args_value(c->args, "id");
 	struct span payload = span_of(args_word(c->args, 1));
-	enum push_kind kind =
-	    args_has(c->args, "raw") ? PUSH_RAW : PUSH_PAYLOADS;
+	struct push_shape shape = {.kind = PUSH_PAYLOADS, .extra = extra};
 	struct push_item item;
 	enum cli_exit result = CLI_DONE;
 	struct buf why;
@@ -112,11 +111,12 @@ build_one(const struct cli *c, struct span extra, struct buf *text)
 		result = cli_check_id(c, id);
 	if (result != CLI_DONE)
 		return result;
+	if (id != NULL)
+		shape.id = span_of(id);
+	if (args_has(c->args, "raw"))
+		shape.kind = PUSH_RAW;
 	buf_init(&why, EXTRA_MAX);
-	err = id != NULL
-		  ? push_item_add_id(
-			&item, text, kind, span_of(id), payload, extra, &why)
-		  : push_item_add(&item, text, kind, payload, extra, &why);
+	err = push_item_add(&item, text, &shape, payload, &why);
 	if (err == ERR_BODY_NOT_UTF8)
 		result = cli_usage(c, "PAYLOAD is not valid UTF-8");
 	else if (err != ERR_OK)
@@ -151,15 +151,16 @@ push_one(struct cli *c, const char *path, struct span extra)
 static enum cli_exit
 push_lines(struct cli *c, const char *path, struct span extra)
 {
-	struct push_plan plan = {path, PUSH_PAYLOADS, extra, STDIN_FILENO};
+	struct push_plan plan = {.path = path, .fd = STDIN_FILENO};
 
+	plan.shape = (struct push_shape){.kind = PUSH_PAYLOADS, .extra = extra};
 	if (args_has(c->args, "tasks"))
-		plan.kind = PUSH_TASKS;
+		plan.shape.kind = PUSH_TASKS;
 	else if (args_has(c->args, "raw"))
-		plan.kind = PUSH_RAW;
+		plan.shape.kind = PUSH_RAW;
 	if (isatty(STDIN_FILENO) == 1 && !c->quiet)
 		cli_say("reading one %s a line; Ctrl-D ends",
-		    plan.kind == PUSH_TASKS ? "task" : "payload");
+		    plan.shape.kind == PUSH_TASKS ? "task" : "payload");
 	return push_stream(c, &plan);
 }
 

@@ -15,6 +15,7 @@ enum {
 	BODY_MAX = 64 << 20,
 	OUT_MAX = 1 << 30,
 	CELL_MAX = 4096,
+	ID_MAX = 64 * 1024, /* of a word that may be no id */
 	LS_DEFAULT = 100,
 	LS_PAGE = 1000
 };
@@ -245,7 +246,7 @@ add_failed(struct buf *body, const char *value, bool no_retry)
 	const char *p = value;
 	struct buf id;
 
-	buf_init(&id, CELL_MAX * 16);
+	buf_init(&id, ID_MAX);
 	for (; *p != '\0' && *p != '='; p++) {
 		if (p[0] == '\\' && p[1] == '=')
 			p++;

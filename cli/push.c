@@ -17,6 +17,7 @@
 enum {
 	BATCH_LINES = 500,
 	BATCH_BYTES = 4 << 20,
+	BODY_KEEP = 2 * BATCH_BYTES, /* of memory, for the next batch */
 	LINE_MAX_BYTES = 1 << 20,
 	TEXT_MAX = 1 << 30,
 	REASON_MAX = 4096,
@@ -342,7 +343,7 @@ send_range(struct push *p, size_t from, size_t n)
 	struct client_answer answer;
 	const char *mark = "";
 
-	buf_reset(&p->body, BATCH_BYTES * 2);
+	buf_reset(&p->body, BODY_KEEP);
 	buf_add_str(&p->body, "{\"tasks\":[");
 	for (size_t i = from; i < from + n; i++) {
 		if (!p->items[i].is_pending)
@@ -436,7 +437,7 @@ push_batch(struct push *p)
 	if (p->stop != CLI_DONE)
 		tell_stop(p);
 	p->count = 0;
-	buf_reset(&p->text, BATCH_BYTES * 2);
+	buf_reset(&p->text, BODY_KEEP);
 	/* The ids of the next batch are of its time. */
 	clock_refresh();
 	progress_show(&p->progress, lines_bytes(p->lines), p->queued + p->known,
@@ -465,8 +466,7 @@ add_line(struct push *p, struct span line)
 	if (is_blank(line))
 		return;
 	buf_init(&why, REASON_MAX);
-	err = push_item_add(
-	    item, &p->text, p->plan->kind, line, p->plan->extra, &why);
+	err = push_item_add(item, &p->text, &p->plan->shape, line, &why);
 	if (err != ERR_OK) {
 		refuse_own(p, number, err, buf_span(&why));
 	} else {

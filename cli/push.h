@@ -12,9 +12,8 @@
 
 struct push_plan {
 	const char *path; /* of the queue's tasks */
-	enum push_kind kind;
-	struct span extra; /* see push_item_add */
-	int fd;            /* the input */
+	struct push_shape shape;
+	int fd; /* the input */
 };
 
 /* DONE, PARTLY (some lines refused or not sent), REFUSED (all),

@@ -49,14 +49,14 @@ begin_item(struct push_item *item, struct buf *text)
 	*item = (struct push_item){.at = text->len};
 }
 
+/* An id has no control characters, but may have quotes. */
 static void
 add_id(struct push_item *item, struct buf *text, struct span id)
 {
-	buf_add_str(text, "{\"id\":\"");
-	item->id_at = text->len;
-	item->id_len = id.len;
-	buf_add_span(text, id);
-	buf_add_char(text, '"');
+	buf_add_str(text, "{\"id\":");
+	item->id_at = text->len + 1;
+	buf_add_json(text, id);
+	item->id_len = text->len - 1 - item->id_at;
 }
 
 static enum err
@@ -93,48 +93,35 @@ add_task(struct push_item *item, struct buf *text, struct span line,
 }
 
 enum err
-push_item_add_id(struct push_item *item, struct buf *text, enum push_kind kind,
-    struct span id, struct span line, struct span extra, struct buf *why)
+push_item_add(struct push_item *item, struct buf *text,
+    const struct push_shape *shape, struct span line, struct buf *why)
 {
-	struct span raw = line;
+	char made[ID_MADE_LEN + 1];
+	struct span raw = line, id = shape->id;
 	enum err err = ERR_OK;
 
-	if (kind == PUSH_TASKS)
+	if (id.len == 0) {
+		id_make(made);
+		id = (struct span){made, ID_MADE_LEN};
+	}
+	if (shape->kind == PUSH_TASKS)
 		return add_task(item, text, line, id, why);
-	if (kind == PUSH_PAYLOADS)
+	if (shape->kind == PUSH_PAYLOADS)
 		err = check_value(line, &raw, why);
 	else if (!utf8_is_valid(line.p, line.len))
 		err = ERR_BODY_NOT_UTF8;
 	if (err != ERR_OK)
 		return err;
 	begin_item(item, text);
-	/* Ids have no control characters, but may have quotes. */
-	buf_add_str(text, "{\"id\":");
-	item->id_at = text->len + 1;
-	buf_add_json(text, id);
-	item->id_len = text->len - 1 - item->id_at;
+	item->has_made_id = shape->id.len == 0;
+	add_id(item, text, id);
 	buf_add_str(text, ",\"payload\":");
-	if (kind == PUSH_RAW)
+	if (shape->kind == PUSH_RAW)
 		buf_add_json(text, line);
 	else
 		buf_add_span(text, raw);
-	buf_add_span(text, extra);
+	buf_add_span(text, shape->extra);
 	buf_add_char(text, '}');
 	item->len = text->len - item->at;
 	return ERR_OK;
-}
-
-enum err
-push_item_add(struct push_item *item, struct buf *text, enum push_kind kind,
-    struct span line, struct span extra, struct buf *why)
-{
-	char made[ID_MADE_LEN + 1];
-	enum err err;
-
-	id_make(made);
-	err = push_item_add_id(item, text, kind,
-	    (struct span){made, ID_MADE_LEN}, line, extra, why);
-	if (err == ERR_OK && kind != PUSH_TASKS)
-		item->has_made_id = true;
-	return err;
 }

@@ -26,20 +26,21 @@ struct push_item {
 	bool may_be_there;    /* the caller's: was sent without an answer */
 };
 
+/* How lines are to be read. */
+struct push_shape {
+	enum push_kind kind;
+	struct span id;    /* empty: one is made for each task without */
+	struct span extra; /* members for each payload, a comma before each */
+};
+
 /*
- * Adds the task to text. extra is further members with a comma before each,
- * for a payload. A task without id gets one here, not from the server: so
- * that a push whose answer was lost can be repeated. Else BODY_NOT_JSON,
- * _NOT_UTF8, _TOO_DEEP or FIELD_TYPE, with words of what was expected, and
- * text is as it was.
+ * Adds the task to text. A task without id gets one here, not from the
+ * server: so that a push whose answer was lost can be repeated. Else
+ * BODY_NOT_JSON, _NOT_UTF8, _TOO_DEEP or FIELD_TYPE, with words of what was
+ * expected, and text is as it was.
  */
 enum err push_item_add(struct push_item *item, struct buf *text,
-    enum push_kind kind, struct span line, struct span extra,
-    struct buf *why) MUST_CHECK;
-
-/* The same with an id that was given. */
-enum err push_item_add_id(struct push_item *item, struct buf *text,
-    enum push_kind kind, struct span id, struct span line, struct span extra,
+    const struct push_shape *shape, struct span line,
     struct buf *why) MUST_CHECK;
 
 #endif
