@@ -188,6 +188,21 @@ def check_policy(document):
             yield f"Policy.{name}: another default than core/conf.def"
 
 
+def check_page(document):
+    """docs/api.md has a row for each field that a request may have."""
+    page = text("docs/api.md")
+    said = {cell.split(".")[-1] for cell in re.findall(r"`([\w.\[\]]+)`", page)}
+    schemas = document["components"]["schemas"]
+    for name in sorted({name for row in SCHEMAS.values() for name in row}):
+        for field in schemas[name]["properties"]:
+            if field not in said:
+                yield f"{name}.{field} is not in docs/api.md"
+    for _, operation in operations(document):
+        for name in parameter_names(document, operation, "query"):
+            if name not in said:
+                yield f"query {name} is not in docs/api.md"
+
+
 def check_version(document):
     match = re.search(r"project\(schedd VERSION (\S+)", text("CMakeLists.txt"))
     if document["info"]["version"] != match.group(1):
@@ -205,6 +220,7 @@ def main():
     findings += check_errors(document)
     findings += check_bodies(document)
     findings += check_policy(document)
+    findings += check_page(document)
     findings += check_version(document)
     finish(findings, len(rows))
 
