@@ -53,7 +53,7 @@ struct route_match {
 	const struct route *route;
 	unsigned allowed; /* METHOD_ bits of this path, for 405 and OPTIONS */
 	struct {
-		const char *name;
+		struct span name;  /* in the table's pattern */
 		struct span value; /* in the arena, NUL-terminated */
 	} params[ROUTE_MAX_PARAMS];
 	size_t param_count;
@@ -61,11 +61,17 @@ struct route_match {
 
 /* path: the raw path without query. ERR_OK; PATH_BAD, ROUTE_UNKNOWN,
  * METHOD_NOT_ALLOWED (allowed is set), QUEUE_NAME_BAD, TASK_ID_BAD,
- * WORKER_NAME_BAD. HEAD matches GET rows. */
+ * WORKER_NAME_BAD, NO_MEMORY. HEAD matches GET rows; OPTIONS matches every
+ * path that is known, without a route. */
 enum err route_find(struct arena *arena, unsigned method, struct span path,
     struct route_match *out) MUST_CHECK;
 
+/* METHOD_ bits of the whole table, for "OPTIONS *". */
+unsigned routes_methods(void);
+
 /* "GET" -> METHOD_GET; 0 for one we do not know. */
 unsigned method_parse(struct span name);
+/* And back; "-" for what is not one METHOD_ bit. */
+const char *method_name(unsigned method);
 
 #endif

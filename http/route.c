@@ -1,0 +1,352 @@
+/*
+ * Matching of paths against the route table; see route.h. A path is cut
+ * into segments once; then every row is held against them. Two dozen rows
+ * of few segments need no index.
+ */
+
+#include "http/route.h"
+
+#include <string.h>
+
+#include "core/mem.h"
+
+/* More segments than any pattern has: such a path matches nothing. */
+enum { SEGMENTS_MAX = 8 };
+
+struct segments {
+	struct span part[SEGMENTS_MAX];
+	size_t count;
+	bool has_escape; /* a '%' somewhere */
+};
+
+static const struct {
+	const char *name;
+	size_t len;
+	unsigned method;
+} methods[] = {
+    {"GET", 3, METHOD_GET},
+    {"POST", 4, METHOD_POST},
+    {"PUT", 3, METHOD_PUT},
+    {"PATCH", 5, METHOD_PATCH},
+    {"DELETE", 6, METHOD_DELETE},
+    {"HEAD", 4, METHOD_HEAD},
+    {"OPTIONS", 7, METHOD_OPTIONS},
+};
+
+unsigned
+method_parse(struct span name)
+{
+	for (size_t i = 0; i < COUNT_OF(methods); i++)
+		if (name.len == methods[i].len &&
+		    memcmp(name.p, methods[i].name, name.len) == 0)
+			return methods[i].method;
+	return 0;
+}
+
+const char *
+method_name(unsigned method)
+{
+	for (size_t i = 0; i < COUNT_OF(methods); i++)
+		if (methods[i].method == method)
+			return methods[i].name;
+	return "-";
+}
+
+/* ---- the path --------------------------------------------------------- */
+
+/* RFC 3986 pchar, and '%', which is looked at later. */
+static bool
+is_path_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c >= '0' && c <= '9') ||
+	       (c != '\0' && strchr("-._~!$&'()*+,;=:@%", c) != NULL);
+}
+
+static bool
+is_canonical(struct span part, bool *has_escape)
+{
+	if (part.len == 0 || span_is(part, ".") || span_is(part, ".."))
+		return false;
+	for (size_t i = 0; i < part.len; i++) {
+		if (!is_path_char(part.p[i]))
+			return false;
+		*has_escape |= part.p[i] == '%';
+	}
+	return true;
+}
+
+static enum err
+path_cut(struct span path, struct segments *out)
+{
+	const char *p = path.p, *end = path.p + path.len, *slash;
+	struct span part;
+
+	out->count = 0;
+	out->has_escape = false;
+	if (path.len == 0 || *p != '/')
+		return ERR_PATH_BAD;
+	if (path.len == 1)
+		return ERR_OK;
+	while (p < end) {
+		p++;
+		slash = memchr(p, '/', (size_t)(end - p));
+		if (slash == NULL)
+			slash = end;
+		part = (struct span){p, (size_t)(slash - p)};
+		if (!is_canonical(part, &out->has_escape))
+			return ERR_PATH_BAD;
+		if (out->count < SEGMENTS_MAX)
+			out->part[out->count] = part;
+		out->count++;
+		p = slash;
+	}
+	return ERR_OK;
+}
+
+/* ---- a pattern against a path ----------------------------------------- */
+
+/* Cuts the next segment off a pattern: "/a/{b}" -> "a". */
+static bool
+pattern_cut(const char **pattern, struct span *part)
+{
+	const char *p = *pattern;
+
+	if (*p != '/' || p[1] == '\0')
+		return false;
+	part->p = p + 1;
+	part->len = strcspn(p + 1, "/");
+	*pattern = part->p + part->len;
+	return true;
+}
+
+static bool
+is_param(struct span part)
+{
+	return part.p[0] == '{';
+}
+
+/* "id" of "{id}", as the text that the table holds. */
+static struct span
+param_name(struct span part)
+{
+	return (struct span){part.p + 1, part.len - 2};
+}
+
+static bool
+is_escaped(struct span part)
+{
+	return memchr(part.p, '%', part.len) != NULL;
+}
+
+static bool
+pattern_matches(const char *pattern, const struct segments *s)
+{
+	struct span part;
+	size_t i = 0;
+
+	for (; pattern_cut(&pattern, &part); i++) {
+		if (i == s->count || i == SEGMENTS_MAX)
+			return false;
+		if (!is_param(part) && !span_eq(part, s->part[i]))
+			return false;
+		if (s->has_escape && is_escaped(s->part[i]) &&
+		    !span_is(part, "{id}"))
+			return false;
+	}
+	return i == s->count;
+}
+
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+/* Decodes the escapes of s in place; false when one is not valid. */
+static bool
+unescape(char *s, size_t *len)
+{
+	size_t to = 0;
+	int high, low;
+
+	for (size_t from = 0; from < *len; from++) {
+		if (s[from] != '%') {
+			s[to++] = s[from];
+			continue;
+		}
+		high = from + 2 < *len ? hex_digit(s[from + 1]) : -1;
+		low = high < 0 ? -1 : hex_digit(s[from + 2]);
+		if (low < 0)
+			return false;
+		s[to++] = (char)(high << 4 | low);
+		from += 2;
+	}
+	s[to] = '\0';
+	*len = to;
+	return true;
+}
+
+static enum err
+param_check(struct span name, struct span value)
+{
+	if (span_is(name, "id"))
+		return id_is_valid(value) ? ERR_OK : ERR_TASK_ID_BAD;
+	if (name_is_valid(value))
+		return ERR_OK;
+	return span_is(name, "queue") ? ERR_QUEUE_NAME_BAD
+				      : ERR_WORKER_NAME_BAD;
+}
+
+static enum err
+param_read(struct arena *arena, struct span name, struct span raw,
+    struct route_match *out)
+{
+	size_t len = raw.len;
+	char *value = arena_dup(arena, raw);
+
+	if (value == NULL)
+		return ERR_NO_MEMORY;
+	if (!unescape(value, &len))
+		return ERR_PATH_BAD;
+	ASSERT(out->param_count < ROUTE_MAX_PARAMS);
+	out->params[out->param_count].name = name;
+	out->params[out->param_count].value = (struct span){value, len};
+	out->param_count++;
+	return param_check(name, (struct span){value, len});
+}
+
+static enum err
+params_read(
+    struct arena *arena, const struct segments *s, struct route_match *out)
+{
+	const char *pattern = out->route->pattern;
+	struct span part;
+	enum err err = ERR_OK;
+
+	for (size_t i = 0; err == ERR_OK && pattern_cut(&pattern, &part); i++)
+		if (is_param(part))
+			err = param_read(
+			    arena, param_name(part), s->part[i], out);
+	return err;
+}
+
+/* ---- the table -------------------------------------------------------- */
+
+static bool
+method_is_match(unsigned row, unsigned asked)
+{
+	return row == asked || (row == METHOD_GET && asked == METHOD_HEAD);
+}
+
+enum err
+route_find(struct arena *arena, unsigned method, struct span path,
+    struct route_match *out)
+{
+	struct segments s;
+	size_t count;
+	const struct route *table = routes_get(&count);
+	enum err err = path_cut(path, &s);
+
+	*out = (struct route_match){0};
+	if (err != ERR_OK)
+		return err;
+	for (size_t i = 0; i < count; i++) {
+		if (!pattern_matches(table[i].pattern, &s))
+			continue;
+		out->allowed |= table[i].method | METHOD_OPTIONS;
+		if (method_is_match(table[i].method, method))
+			out->route = &table[i];
+	}
+	if (out->allowed == 0)
+		return s.has_escape ? ERR_PATH_BAD : ERR_ROUTE_UNKNOWN;
+	if ((out->allowed & METHOD_GET) != 0)
+		out->allowed |= METHOD_HEAD;
+	if (method == METHOD_OPTIONS)
+		return ERR_OK;
+	return out->route == NULL ? ERR_METHOD_NOT_ALLOWED
+				  : params_read(arena, &s, out);
+}
+
+unsigned
+routes_methods(void)
+{
+	size_t count;
+	const struct route *table = routes_get(&count);
+	unsigned all = METHOD_OPTIONS;
+
+	for (size_t i = 0; i < count; i++)
+		all |= table[i].method;
+	return (all & METHOD_GET) != 0 ? all | METHOD_HEAD : all;
+}
+
+/* ---- the table's own faults ------------------------------------------- */
+
+/* Could one path match both patterns? */
+static bool
+patterns_overlap(const char *a, const char *b)
+{
+	struct span x, y;
+	bool has_x, has_y;
+
+	for (;;) {
+		has_x = pattern_cut(&a, &x);
+		has_y = pattern_cut(&b, &y);
+		if (!has_x || !has_y)
+			return has_x == has_y;
+		if (!is_param(x) && !is_param(y) && !span_eq(x, y))
+			return false;
+	}
+}
+
+static void
+pattern_check(const char *pattern)
+{
+	size_t params = 0, segments = 0;
+	struct span part, name;
+
+	ASSERT(pattern[0] == '/');
+	for (; pattern_cut(&pattern, &part); segments++) {
+		ASSERT(part.len > 0);
+		if (!is_param(part))
+			continue;
+		name = param_name(part);
+		ASSERT(part.len > 2 && part.p[part.len - 1] == '}');
+		ASSERT(span_is(name, "queue") || span_is(name, "worker") ||
+		       span_is(name, "id"));
+		params++;
+	}
+	ASSERT(params <= ROUTE_MAX_PARAMS && segments <= SEGMENTS_MAX);
+}
+
+void
+routes_check(void)
+{
+	const unsigned rowable = METHOD_GET | METHOD_POST | METHOD_PUT |
+				 METHOD_PATCH | METHOD_DELETE;
+	size_t count;
+	const struct route *table = routes_get(&count);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct route *a = &table[i];
+
+		pattern_check(a->pattern);
+		ASSERT((a->method & rowable) == a->method);
+		ASSERT(a->method != 0 && (a->method & (a->method - 1)) == 0);
+		ASSERT(a->handler != NULL && a->role != 0 && a->query != NULL);
+		for (size_t j = 0; j < i; j++) {
+			bool is_same =
+			    strcmp(a->pattern, table[j].pattern) == 0;
+
+			ASSERT(
+			    !patterns_overlap(a->pattern, table[j].pattern) ||
+			    (is_same && a->method != table[j].method));
+		}
+	}
+}
