@@ -30,29 +30,11 @@
 #include "core/conf.h"
 #include "core/err.h"
 #include "core/list.h"
+#include "store/store_types.h"
 
 struct loop;
 struct queue;
 struct store;
-
-enum task_state {
-	TASK_GONE, /* not known (any more) */
-	TASK_TODO,
-	TASK_DELAYED,
-	TASK_DOING,
-	TASK_FAILED,
-	TASK_FINISH,
-	TASK_DEAD,
-	TASK_STATE_COUNT
-};
-
-enum lane { LANE_HIGH, LANE_NORMAL, LANE_LOW, LANE_COUNT };
-
-/* "todo" ... ; TASK_GONE is "gone". */
-const char *task_state_name(enum task_state state);
-bool task_state_parse(struct span name, enum task_state *out);
-const char *lane_name(enum lane lane);
-bool lane_parse(struct span name, enum lane *out);
 
 /* ---- life of the store ------------------------------------------------ */
 
@@ -83,22 +65,6 @@ void store_reloaded(struct store *s);
 
 /* ---- push ------------------------------------------------------------- */
 
-struct store_task {
-	struct span id;      /* valid, never empty */
-	struct span payload; /* bytes, at most the policy's max_payload: the
-				store checks it and answers per task */
-	enum lane lane;
-	bool replace;
-	uint32_t max_attempts; /* 0 = the queue's */
-	int64_t run_at;        /* ms; 0 = now */
-	int64_t delay_ms; /* instead of run_at: from Redis's now; 0 = none */
-};
-
-struct store_pushed {
-	enum err err;          /* ERR_OK: queued or known */
-	enum task_state known; /* TASK_GONE: was queued; else its state */
-};
-
 /* n results in the order of the tasks; err other than ERR_OK: none. */
 typedef void store_push_cb(
     enum err err, const struct store_pushed *results, size_t n, void *arg);
@@ -107,11 +73,6 @@ void store_push(struct store *s, struct span queue,
     const struct store_task *tasks, size_t n, store_push_cb *cb, void *arg);
 
 /* ---- take ------------------------------------------------------------- */
-
-struct store_taken {
-	struct span id, payload;
-	uint64_t attempt; /* 1 = the first handing-out */
-};
 
 struct store_take_result {
 	enum err err; /* ERR_OK also for an empty answer */
@@ -159,20 +120,6 @@ size_t store_waiting(const struct store *s);
 
 /* ---- report, extend --------------------------------------------------- */
 
-struct store_report_item {
-	struct span id;
-	struct span text; /* result of a finish (JSON bytes) or error of a
-			     fail; empty = none */
-	bool failed;
-	bool no_retry; /* fail only: straight to dead */
-};
-
-/* Per item, in order: ERR_OK, LEASE_LOST, TASK_NOT_HELD, TASK_CANCELLED,
- * TASK_UNKNOWN; dead says that a failed one ran out of attempts. */
-struct store_reported {
-	enum err err;
-	bool dead;
-};
 typedef void store_report_cb(
     enum err err, const struct store_reported *items, size_t n, void *arg);
 /* n is 1 to 2000. */
@@ -189,19 +136,6 @@ void store_extend(struct store *s, struct span queue, struct span worker,
 
 /* ---- one task, pages of tasks ----------------------------------------- */
 
-struct store_task_info {
-	struct span id, payload; /* payload empty for a finished one */
-	enum task_state state;
-	enum lane lane;
-	int64_t pushed_at; /* 0 once finished */
-	int64_t due_at;    /* run_at, retry_at, lease end; when it finished or
-			      died; 0 for todo */
-	int64_t taken_at;  /* doing only, else 0 */
-	uint64_t attempts; /* handed out so far */
-	uint64_t max_attempts; /* effective */
-	struct span worker;    /* who holds or finished it; empty = nobody */
-	struct span error, result; /* empty = none */
-};
 typedef void store_task_cb(
     enum err err, const struct store_task_info *task, void *arg);
 /* TASK_UNKNOWN or QUEUE_UNKNOWN when it is not there. */
@@ -212,11 +146,6 @@ void store_task_get(struct store *s, struct span queue, struct span id,
 void store_task_remove(struct store *s, struct span queue, struct span id,
     store_task_cb *cb, void *arg);
 
-struct store_page {
-	const struct store_task_info *tasks; /* payload and result left out */
-	size_t n;
-	struct span after; /* where the next page begins; empty = the end */
-};
 typedef void store_page_cb(enum err err, const struct store_page *p, void *arg);
 /* A page of one state, in its natural order (todo: as they will be taken).
  * after: empty, or what the last page gave (FIELD_RANGE when it is not).
@@ -228,15 +157,6 @@ void store_task_list(struct store *s, struct span queue, enum task_state state,
 
 /* ---- sets of tasks ---------------------------------------------------- */
 
-enum store_act { STORE_PURGE, STORE_RETRY };
-
-struct store_filter {
-	enum task_state state;
-	const struct span *ids; /* NULL: by match */
-	size_t id_count;        /* up to 1000 */
-	struct span match;      /* glob on the id; "*" = all */
-	bool dry_run;
-};
 typedef void store_count_cb(enum err err, uint64_t count, void *arg);
 /*
  * Purge removes; retry moves failed, dead or delayed ones to todo (a dead
@@ -249,54 +169,12 @@ void store_act_on(struct store *s, struct span queue, enum store_act act,
 
 /* ---- queues ----------------------------------------------------------- */
 
-enum { RATE_PUSHED, RATE_TAKEN, RATE_FINISHED, RATE_FAILED, RATE_COUNT };
-
-/* Since the queue was made, kept in Redis. */
-struct store_totals {
-	uint64_t pushed, taken, finished, failed, dead, lease_lost, reclaimed,
-	    retried, trimmed;
-};
-
-/* Which fields of the policy were set over HTTP (1u << enum policy_field). */
-enum policy_field {
-	POLICY_MAX_TASKS,
-	POLICY_MAX_PAYLOAD,
-	POLICY_MAX_ATTEMPTS,
-	POLICY_LEASE,
-	POLICY_RETRY_BASE,
-	POLICY_RETRY_MAX,
-	POLICY_FINISH_KEEP,
-	POLICY_FINISH_AGE,
-	POLICY_DEAD_KEEP,
-	POLICY_DEAD_AGE,
-	POLICY_FIELD_COUNT
-};
-
-struct store_queue_info {
-	struct span name;
-	const char *backend;
-	bool paused;
-	uint64_t counts[TASK_STATE_COUNT]; /* [TASK_GONE] unused */
-	uint64_t lanes[LANE_COUNT];
-	double oldest_todo_s;     /* 0 when todo is empty */
-	double rates[RATE_COUNT]; /* per second, over a minute */
-	struct store_totals totals;
-	size_t waiting;             /* takes that wait, of this process */
-	struct queue_policy policy; /* effective */
-	unsigned overridden;        /* 1u << enum policy_field */
-};
 typedef void store_queue_cb(
     enum err err, const struct store_queue_info *q, void *arg);
 /* Fresh from Redis. QUEUE_UNKNOWN unless pushed to, patched or configured. */
 void store_queue_get(
     struct store *s, struct span queue, store_queue_cb *cb, void *arg);
 
-struct store_policy_change {
-	unsigned set;   /* 1u << enum policy_field: take values[] */
-	unsigned unset; /* back to what the file says */
-	uint64_t values[POLICY_FIELD_COUNT]; /* ms, bytes, counts */
-	int paused;                          /* 1, 0, or -1 = leave */
-};
 /* Makes the queue if it is new. The callback gets the queue as it is then. */
 void store_queue_set(struct store *s, struct span queue,
     const struct store_policy_change *change, store_queue_cb *cb, void *arg);
@@ -308,11 +186,6 @@ typedef void store_queue_each_fn(const struct store_queue_info *q, void *arg);
 void store_queue_each(struct store *s, store_queue_each_fn *fn, void *arg);
 size_t store_queue_count(const struct store *s);
 
-/* Counters of this process, from memory: the values of METRIC_QUEUE_*_TOTAL. */
-struct store_counters {
-	uint64_t pushed, exists, refused, taken, finished, failed, lease_lost,
-	    reclaimed, retried, dead, trimmed;
-};
 const struct store_counters *store_queue_counters(
     struct store *s, struct span queue);
 
@@ -324,12 +197,6 @@ const struct store_counters *store_queue_counters(
 void store_worker_seen(struct store *s, struct span worker, const char *addr,
     bool heartbeat, struct span details);
 
-struct store_worker_info {
-	struct span name, addr, details;
-	int64_t last_seen;
-	int64_t last_heartbeat; /* 0 = never sent one */
-	uint64_t held;          /* leases, in all queues */
-};
 typedef void store_workers_cb(
     enum err err, const struct store_worker_info *workers, size_t n, void *arg);
 void store_worker_list(struct store *s, store_workers_cb *cb, void *arg);
@@ -344,19 +211,8 @@ size_t store_worker_count(const struct store *s);
 /*
  * Each does at most limit tasks of one queue; count says how many. Whether
  * there is more is seen from count == limit. They are idempotent and safe
- * beside any other schedd on the same Redis.
+ * beside any other schedd on the same Redis. queue is empty for DUTY_WORKERS.
  */
-enum store_duty {
-	DUTY_DOING,   /* leases that are over -> front of todo, or dead */
-	DUTY_FAILED,  /* retry_at reached -> todo */
-	DUTY_DELAYED, /* run_at reached -> todo */
-	DUTY_FINISH,  /* over finish_keep or finish_age -> gone */
-	DUTY_DEAD,    /* over dead_keep or dead_age -> gone */
-	DUTY_WORKERS, /* silent workers' leases -> todo; forget old workers,
-			 request ids, cancel marks. Not per queue. */
-	DUTY_COUNT
-};
-/* queue is empty for DUTY_WORKERS. */
 void store_duty_run(struct store *s, enum store_duty duty, struct span queue,
     uint32_t limit, store_count_cb *cb, void *arg);
 

@@ -1,0 +1,172 @@
+#ifndef SCHEDD_STORE_STORE_TYPES_H
+#define SCHEDD_STORE_STORE_TYPES_H
+
+/*
+ * What goes into the store's operations and what comes out of them; part of
+ * store.h, which says how it is used. Spans are borrowed: inputs for the
+ * call, results until the callback returns. Times are ms since 1970 on
+ * Redis's clock (plus debug.clock_offset).
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/conf.h"
+#include "core/err.h"
+#include "core/str.h"
+
+enum task_state {
+	TASK_GONE, /* not known (any more) */
+	TASK_TODO,
+	TASK_DELAYED,
+	TASK_DOING,
+	TASK_FAILED,
+	TASK_FINISH,
+	TASK_DEAD,
+	TASK_STATE_COUNT
+};
+
+enum lane { LANE_HIGH, LANE_NORMAL, LANE_LOW, LANE_COUNT };
+
+/* "todo" ... ; TASK_GONE is "gone". */
+const char *task_state_name(enum task_state state);
+bool task_state_parse(struct span name, enum task_state *out);
+const char *lane_name(enum lane lane);
+bool lane_parse(struct span name, enum lane *out);
+
+struct store_task {
+	struct span id;      /* valid, never empty */
+	struct span payload; /* bytes, at most the policy's max_payload: the
+				store checks it and answers per task */
+	enum lane lane;
+	bool replace;
+	uint32_t max_attempts; /* 0 = the queue's */
+	int64_t run_at;        /* ms; 0 = now */
+	int64_t delay_ms; /* instead of run_at: from Redis's now; 0 = none */
+};
+
+struct store_pushed {
+	enum err err;          /* ERR_OK: queued or known */
+	enum task_state known; /* TASK_GONE: was queued; else its state */
+};
+
+struct store_taken {
+	struct span id, payload;
+	uint64_t attempt; /* 1 = the first handing-out */
+};
+
+struct store_report_item {
+	struct span id;
+	struct span text; /* result of a finish (JSON bytes) or error of a
+			     fail; empty = none */
+	bool failed;
+	bool no_retry; /* fail only: straight to dead */
+};
+
+/* Per item, in order: ERR_OK, LEASE_LOST, TASK_NOT_HELD, TASK_CANCELLED,
+ * TASK_UNKNOWN; dead says that a failed one ran out of attempts. */
+struct store_reported {
+	enum err err;
+	bool dead;
+};
+
+struct store_task_info {
+	struct span id, payload; /* payload empty for a finished one */
+	enum task_state state;
+	enum lane lane;
+	int64_t pushed_at; /* 0 once finished */
+	int64_t due_at;    /* run_at, retry_at, lease end; when it finished or
+			      died; 0 for todo */
+	int64_t taken_at;  /* doing only, else 0 */
+	uint64_t attempts; /* handed out so far */
+	uint64_t max_attempts; /* effective */
+	struct span worker;    /* who holds or finished it; empty = nobody */
+	struct span error, result; /* empty = none */
+};
+
+struct store_page {
+	const struct store_task_info *tasks; /* payload and result left out */
+	size_t n;
+	struct span after; /* where the next page begins; empty = the end */
+};
+
+enum store_act { STORE_PURGE, STORE_RETRY };
+
+struct store_filter {
+	enum task_state state;
+	const struct span *ids; /* NULL: by match */
+	size_t id_count;        /* up to 1000 */
+	struct span match;      /* glob on the id; "*" = all */
+	bool dry_run;
+};
+
+enum { RATE_PUSHED, RATE_TAKEN, RATE_FINISHED, RATE_FAILED, RATE_COUNT };
+
+/* Since the queue was made, kept in Redis. */
+struct store_totals {
+	uint64_t pushed, taken, finished, failed, dead, lease_lost, reclaimed,
+	    retried, trimmed;
+};
+
+/* Which fields of the policy were set over HTTP (1u << enum policy_field). */
+enum policy_field {
+	POLICY_MAX_TASKS,
+	POLICY_MAX_PAYLOAD,
+	POLICY_MAX_ATTEMPTS,
+	POLICY_LEASE,
+	POLICY_RETRY_BASE,
+	POLICY_RETRY_MAX,
+	POLICY_FINISH_KEEP,
+	POLICY_FINISH_AGE,
+	POLICY_DEAD_KEEP,
+	POLICY_DEAD_AGE,
+	POLICY_FIELD_COUNT
+};
+
+struct store_queue_info {
+	struct span name;
+	const char *backend;
+	bool paused;
+	uint64_t counts[TASK_STATE_COUNT]; /* [TASK_GONE] unused */
+	uint64_t lanes[LANE_COUNT];
+	double oldest_todo_s;     /* 0 when todo is empty */
+	double rates[RATE_COUNT]; /* per second, over a minute */
+	struct store_totals totals;
+	size_t waiting;             /* takes that wait, of this process */
+	struct queue_policy policy; /* effective */
+	unsigned overridden;        /* 1u << enum policy_field */
+};
+
+struct store_policy_change {
+	unsigned set;   /* 1u << enum policy_field: take values[] */
+	unsigned unset; /* back to what the file says */
+	uint64_t values[POLICY_FIELD_COUNT]; /* ms, bytes, counts */
+	int paused;                          /* 1, 0, or -1 = leave */
+};
+
+/* Counters of this process, from memory: the values of METRIC_QUEUE_*_TOTAL. */
+struct store_counters {
+	uint64_t pushed, exists, refused, taken, finished, failed, lease_lost,
+	    reclaimed, retried, dead, trimmed;
+};
+
+struct store_worker_info {
+	struct span name, addr, details;
+	int64_t last_seen;
+	int64_t last_heartbeat; /* 0 = never sent one */
+	uint64_t held;          /* leases, in all queues */
+};
+
+enum store_duty {
+	DUTY_DOING,   /* leases that are over -> front of todo, or dead */
+	DUTY_FAILED,  /* retry_at reached -> todo */
+	DUTY_DELAYED, /* run_at reached -> todo */
+	DUTY_FINISH,  /* over finish_keep or finish_age -> gone */
+	DUTY_DEAD,    /* over dead_keep or dead_age -> gone */
+	DUTY_WORKERS, /* silent workers' leases -> todo; forget old workers,
+			 request ids, cancel marks. Not per queue. */
+	DUTY_COUNT
+};
+
+#endif
