@@ -4,170 +4,76 @@
  * command a second, however many queues there are.
  */
 
-#include "tests/contract/harness.h"
+#include "tests/contract/store_fixture.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/clock.h"
-#include "core/conf.h"
 #include "core/loop.h"
-#include "core/mem.h"
 #include "core/metrics.h"
 #include "janitor/janitor.h"
-#include "store/store.h"
 
-struct world {
-	struct test_redis redis;
-	struct conf *conf;
-	struct loop *loop;
-	struct store *store;
-	struct janitor *janitor;
-};
-
-static const struct span Q = {"q", 1};
-
-static bool
-is_ready(void *arg)
+static struct janitor *
+begin(struct world *w, const char *setting)
 {
-	const char *why;
-
-	return store_is_ready(((struct world *)arg)->store, &why);
+	world_begin(w, false, setting);
+	return janitor_new(w->loop, w->conf, w->store);
 }
 
 static void
-on_closed(void *arg)
+end(struct world *w, struct janitor *j)
 {
-	*(bool *)arg = true;
-}
-
-static bool
-is_set(void *arg)
-{
-	return *(bool *)arg;
+	janitor_free(j);
+	world_end(w);
 }
 
 static void
-world_begin(struct world *w, const char *interval)
+push_delayed(struct world *w, const char *id)
 {
-	char url[192], every[64];
-	char *args[] = {url, every};
-	struct buf why;
+	struct store_task t = {.id = span_of(id),
+	    .payload = SPAN("1"),
+	    .lane = LANE_NORMAL,
+	    .delay_ms = 5 * SECOND};
 
-	memset(w, 0, sizeof(*w));
-	log_catch();
-	clock_set_offset_ms(0);
-	test_redis_start(&w->redis, "");
-	snprintf(url, sizeof(url), "--redis.main.url=%s", w->redis.url);
-	snprintf(every, sizeof(every), "--janitor.interval=%s", interval);
-	buf_init(&why, 1024);
-	assert_int_equal(conf_load(&w->conf, NULL, args, 2, &why), ERR_OK);
-	w->loop = loop_new();
-	assert_int_equal(store_open(&w->store, w->loop, w->conf, &why), ERR_OK);
-	assert_true(run_until(w->loop, is_ready, w, LIMIT_MS));
-	w->janitor = janitor_new(w->loop, w->conf, w->store);
-	buf_clear(&why);
+	assert_int_equal(push(w, &t, 1).err, ERR_OK);
 }
 
 static void
-world_end(struct world *w)
-{
-	bool closed = false;
-
-	janitor_free(w->janitor);
-	store_close(w->store, on_closed, &closed);
-	assert_true(run_until(w->loop, is_set, &closed, LIMIT_MS));
-	store_free(w->store);
-	loop_free(w->loop);
-	conf_free(w->conf);
-	test_redis_stop(&w->redis);
-	clock_set_offset_ms(0);
-}
-
-/* ---- operations whose answer does not matter --------------------------- */
-
-static void
-on_push(enum err err, const struct store_pushed *r, size_t n, void *arg)
-{
-	(void)r;
-	(void)n;
-	assert_int_equal(err, ERR_OK);
-	*(bool *)arg = true;
-}
-
-static void
-push(struct world *w, struct span queue, const char *id, int64_t delay_ms)
+push_to(struct world *w, struct span queue, const char *id, int64_t delay_ms)
 {
 	struct store_task t = {.id = span_of(id),
 	    .payload = SPAN("1"),
 	    .lane = LANE_NORMAL,
 	    .delay_ms = delay_ms};
-	bool done = false;
+	struct seen s = {0};
 
-	store_push(w->store, queue, &t, 1, on_push, &done);
-	assert_true(run_until(w->loop, is_set, &done, LIMIT_MS));
+	store_push(w->store, queue, &t, 1, on_push, &s);
+	wait_for(w, &s);
 }
 
 static void
-on_take(const struct store_take_result *r, void *arg)
-{
-	assert_int_equal(r->err, ERR_OK);
-	*(bool *)arg = true;
-}
-
-static void
-take(struct world *w, const char *worker, uint32_t count, uint64_t lease_ms)
-{
-	bool done = false;
-	struct store_take t = {.queue = Q,
-	    .worker = span_of(worker),
-	    .count = count,
-	    .lease_ms = lease_ms,
-	    .cb = on_take,
-	    .arg = &done};
-
-	store_take(w->store, &t);
-	assert_true(run_until(w->loop, is_set, &done, LIMIT_MS));
-}
-
-static void
-on_report(enum err err, const struct store_reported *r, size_t n, void *arg)
-{
-	assert_int_equal(err, ERR_OK);
-	assert_int_equal(n, 1);
-	assert_int_equal(r[0].err, ERR_OK);
-	*(bool *)arg = true;
-}
-
-static void
-report(struct world *w, const char *worker, const char *id, bool failed,
-    bool no_retry)
+fail_for_good(struct world *w, const char *worker, const char *id)
 {
 	struct store_report_item item = {
-	    .id = span_of(id), .failed = failed, .no_retry = no_retry};
-	bool done = false;
+	    .id = span_of(id), .failed = true, .no_retry = true};
+	struct seen s = {0};
 
-	store_report(w->store, Q, span_of(worker), &item, 1, on_report, &done);
-	assert_true(run_until(w->loop, is_set, &done, LIMIT_MS));
-}
-
-static void
-on_queue(enum err err, const struct store_queue_info *q, void *arg)
-{
-	(void)q;
-	assert_int_equal(err, ERR_OK);
-	*(bool *)arg = true;
+	store_report(w->store, Q, span_of(worker), &item, 1, on_report, &s);
+	wait_for(w, &s);
+	assert_true(s.reported[0].dead);
 }
 
 static void
 set_policy(struct world *w, enum policy_field field, uint64_t value)
 {
 	struct store_policy_change change = {.set = 1u << field, .paused = -1};
-	bool done = false;
+	struct seen s = {0};
 
 	change.values[field] = value;
-	store_queue_set(w->store, Q, &change, on_queue, &done);
-	assert_true(run_until(w->loop, is_set, &done, LIMIT_MS));
+	store_queue_set(w->store, Q, &change, on_queue, &s);
+	wait_for(w, &s);
+	assert_int_equal(s.err, ERR_OK);
 }
 
 /* ---- what the janitor is waited for ------------------------------------ */
@@ -225,12 +131,13 @@ static void
 test_duties(void **state)
 {
 	struct world w;
+	struct janitor *j;
 
 	(void)state;
-	world_begin(&w, "50ms");
-	push(&w, Q, "lease", 0);
+	j = begin(&w, "--janitor.interval=50ms");
+	push_id(&w, "lease");
 	take(&w, "w1", 1, 5000);
-	push(&w, Q, "delayed", 5000);
+	push_delayed(&w, "delayed");
 	wait_count(&w, TASK_DELAYED, 1);
 	clock_set_offset_ms(6000);
 	wait_count(&w, TASK_TODO, 2);
@@ -240,19 +147,19 @@ test_duties(void **state)
 	    "schedd_janitor_items_total{duty=\"delayed\"} 1");
 
 	take(&w, "w2", 2, 0);
-	report(&w, "w2", "lease", true, false);
+	report(&w, "w2", "lease", true, "");
 	wait_count(&w, TASK_FAILED, 1);
 	clock_set_offset_ms(60000);
 	wait_count(&w, TASK_TODO, 1);
 
-	report(&w, "w2", "delayed", true, true);
+	fail_for_good(&w, "w2", "delayed");
 	wait_count(&w, TASK_DEAD, 1);
 	set_policy(&w, POLICY_DEAD_AGE, 10000);
 	clock_set_offset_ms(120000);
 	wait_count(&w, TASK_DEAD, 0);
 
 	take(&w, "w2", 1, 0);
-	report(&w, "w2", "lease", false, false);
+	report(&w, "w2", "lease", false, "");
 	wait_count(&w, TASK_FINISH, 1);
 	set_policy(&w, POLICY_FINISH_AGE, 10000);
 	clock_set_offset_ms(240000);
@@ -262,7 +169,7 @@ test_duties(void **state)
 	assert_metric(METRIC_JANITOR_ITEMS,
 	    "schedd_janitor_items_total{duty=\"dead\"} 1");
 	assert_int_equal(log_count("janitor.failed"), 0);
-	world_end(&w);
+	end(&w, j);
 }
 
 /* More than a slice of a duty is done slice after slice, in one round. */
@@ -270,19 +177,20 @@ static void
 test_slices(void **state)
 {
 	struct world w;
+	struct janitor *j;
 	char id[16];
 
 	(void)state;
-	world_begin(&w, "50ms");
+	j = begin(&w, "--janitor.interval=50ms");
 	w.conf->janitor_slice = 10;
 	for (int i = 0; i < 35; i++) {
 		snprintf(id, sizeof(id), "t%d", i);
-		push(&w, Q, id, 5000);
+		push_delayed(&w, id);
 	}
 	wait_count(&w, TASK_DELAYED, 35);
 	clock_set_offset_ms(6000);
 	wait_count(&w, TASK_TODO, 35);
-	world_end(&w);
+	end(&w, j);
 }
 
 static bool
@@ -298,11 +206,12 @@ static void
 test_failure(void **state)
 {
 	struct world w;
+	struct janitor *j;
 
 	(void)state;
-	world_begin(&w, "50ms");
-	push(&w, Q, "1", 5000);
-	push(&w, SPAN("other"), "1", 5000);
+	j = begin(&w, "--janitor.interval=50ms");
+	push_delayed(&w, "1");
+	push_to(&w, SPAN("other"), "1", 5 * SECOND);
 	wait_count(&w, TASK_DELAYED, 1);
 	test_redis_integer(&w.redis, "HSET sched:{q}:todo:normal a b");
 	clock_set_offset_ms(6000);
@@ -318,7 +227,7 @@ test_failure(void **state)
 	test_redis_integer(&w.redis, "DEL sched:{q}:todo:normal");
 	wait_count(&w, TASK_TODO, 1);
 	assert_int_equal(log_count("queue.whole"), 1);
-	world_end(&w);
+	end(&w, j);
 }
 
 static long long
@@ -330,7 +239,7 @@ scripts_run(const struct test_redis *r)
 	long long n;
 
 	assert_non_null(at);
-	n = atoll(at + strlen(what));
+	n = strtoll(at + strlen(what), NULL, 10);
 	freeReplyObject(reply);
 	return n;
 }
@@ -340,20 +249,21 @@ static void
 test_idle(void **state)
 {
 	struct world w;
+	struct janitor *j;
 	char name[16];
 	long long before;
 
 	(void)state;
-	world_begin(&w, "1s");
+	j = begin(&w, "--janitor.interval=1s");
 	for (int i = 0; i < 200; i++) {
 		snprintf(name, sizeof(name), "q%d", i);
-		push(&w, span_of(name), "1", 0);
+		push_to(&w, span_of(name), "1", 0);
 	}
 	run_for(w.loop, 2500);
 	before = scripts_run(&w.redis);
 	run_for(w.loop, 4000);
 	assert_in_range(scripts_run(&w.redis) - before, 3, 5);
-	world_end(&w);
+	end(&w, j);
 }
 
 int
