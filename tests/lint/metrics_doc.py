@@ -11,6 +11,8 @@ ROW = re.compile(
 # A row of the page: | `name` | kind | `label` `label` | help |
 DOC = re.compile(r"^\|\s*`(\w+)`\s*\|\s*(\w+)\s*\|([^|]*)\|", re.M)
 
+LABEL = re.compile(r"`(\w+)`")
+
 
 def kind_and_labels(kind, labels):
     return kind.lower() + "{" + ",".join(sorted(labels)) + "}"
@@ -26,7 +28,7 @@ def table():
 
 def page():
     return {
-        f"{name} {kind_and_labels(kind, re.findall(r'`(\w+)`', labels))}"
+        f"{name} {kind_and_labels(kind, LABEL.findall(labels))}"
         for name, kind, labels in DOC.findall(text("docs/metrics.md"))
     }
 
