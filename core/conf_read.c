@@ -88,11 +88,14 @@ source_new(struct conf_sources *sources)
 static void
 why_origin(struct buf *why, const struct origin *at)
 {
+	char quoted[SHOWN_MAX];
+
 	buf_reset(why, why->cap);
 	if (at->label != NULL)
 		buf_addf(why, "%s:%u: ", at->label, at->line);
 	else
-		buf_addf(why, "%.*s: ", SPAN_ARG(at->word));
+		buf_addf(
+		    why, "%s: ", log_quote(quoted, sizeof(quoted), at->word));
 }
 
 /* A piece of the settings as it may stand in a line. */
@@ -433,11 +436,11 @@ read_arg(struct conf_sources *sources, const char *arg, struct buf *why)
 	const char *dot;
 	enum err err;
 
-	if (!span_cut(span_of(arg), '=', &word, &value))
+	if (strncmp(arg, "--", 2) != 0 ||
+	    !span_cut(span_of(arg + 2), '=', &word, &value))
 		return fail(why, &r.at, ERR_CONF_SYNTAX,
 		    "expected --section.key=value");
-	r.at.word = word;
-	word = (struct span){word.p + 2, word.len - 2};
+	r.at.word.len = word.len + 2;
 	if (!span_cut(word, '.', &section, &key))
 		return fail(why, &r.at, ERR_CONF_SYNTAX,
 		    "expected --section.key=value");

@@ -465,6 +465,9 @@ test_bad_arguments(void **state)
 	assert_arg_fails("--.=", ERR_CONF_UNKNOWN,
 	    "--.: \"\": no such section; expected one of server, http, "
 	    "worker, janitor, limits, log, debug, queue, redis");
+	assert_arg_fails("--lo\ng.\xff=x", ERR_CONF_UNKNOWN,
+	    "\"--lo\\ng.\\xff\": \"lo\\ng\": no such section; expected one of "
+	    "server, http, worker, janitor, limits, log, debug, queue, redis");
 	assert_arg_fails("--server.state_dir=/a\nb", ERR_CONF_VALUE,
 	    "--server.state_dir: expected a path that begins with /, got "
 	    "\"/a\\nb\"");
