@@ -340,17 +340,6 @@ conf_queue_policy(const struct conf *c, struct span queue)
 
 /* ---- reloading -------------------------------------------------------- */
 
-/* The field's owner where there is just one of it. */
-static const void *
-single_owner(const struct conf *c, size_t row)
-{
-	if (specs[row].owner == CONF_OWNER_conf)
-		return c;
-	/* A queue's fields may all change (its backend cannot: there is but
-	 * one). */
-	return specs[row].owner == CONF_OWNER_conf_redis ? &c->redis[0] : NULL;
-}
-
 static bool
 is_same(size_t row, const void *a, const void *b)
 {
@@ -365,6 +354,18 @@ is_same(size_t row, const void *a, const void *b)
 	buf_clear(&x);
 	buf_clear(&y);
 	return same;
+}
+
+/* Does a setting differ that only a restart can change? A queue's may all
+ * change; its backend cannot differ, since there is but one. */
+static bool
+is_refused(const struct conf *a, const struct conf *b, size_t row)
+{
+	if (rows[row].reloadable || specs[row].owner == CONF_OWNER_conf_queue)
+		return false;
+	if (specs[row].owner == CONF_OWNER_conf_redis)
+		return !is_same(row, &a->redis[0], &b->redis[0]);
+	return !is_same(row, a, b);
 }
 
 static void
@@ -403,11 +404,10 @@ conf_reload(struct conf *c, const char *file, char *const *args,
 	struct conf *fresh, old;
 	enum err err = conf_load(&fresh, file, args, arg_count, why);
 
+	if (fresh == NULL)
+		return err;
 	for (size_t i = 0; i < CONF_ROW_COUNT && err == ERR_OK; i++) {
-		const void *owner = single_owner(c, i);
-
-		if (rows[i].reloadable || owner == NULL ||
-		    is_same(i, owner, single_owner(fresh, i)))
+		if (!is_refused(c, fresh, i))
 			continue;
 		why_not_reloadable(fresh, i, why);
 		err = ERR_CONF_RELOAD;

@@ -5,7 +5,7 @@
  * Settings: one table (conf.def), read from an INI file and from
  * --section.key=value; where each value came from is remembered. An unknown
  * key or a value out of range stops the start with file, line and what was
- * expected. docs/config.md is held against the table by lint.
+ * expected. docs/config.md is held against the table by a test.
  */
 
 #include <stdbool.h>
@@ -20,16 +20,16 @@
  * for one. Every field can also be changed over HTTP; that change is kept in
  * Redis and wins over the file. */
 struct queue_policy {
-	uint64_t max_tasks;      /* live tasks; default 500000 */
-	uint64_t max_payload;    /* bytes; default 64 KiB */
-	uint64_t max_attempts;   /* default 3 */
-	uint64_t lease_ms;       /* default one day */
-	uint64_t retry_base_ms;  /* first retry after this; default 10 s */
-	uint64_t retry_max_ms;   /* never later than this; default 1 h */
-	uint64_t finish_keep;    /* finished tasks remembered; 100000 */
-	uint64_t finish_age_ms;  /* and for how long; 7 days */
-	uint64_t dead_keep;      /* 0 = no limit (default) */
-	uint64_t dead_age_ms;    /* 0 = no limit (default) */
+	uint64_t max_tasks;     /* live tasks; default 500000 */
+	uint64_t max_payload;   /* bytes; default 64 KiB */
+	uint64_t max_attempts;  /* default 3 */
+	uint64_t lease_ms;      /* default one day */
+	uint64_t retry_base_ms; /* first retry after this; default 10 s */
+	uint64_t retry_max_ms;  /* never later than this; default 1 h */
+	uint64_t finish_keep;   /* finished tasks remembered; 100000 */
+	uint64_t finish_age_ms; /* and for how long; 7 days */
+	uint64_t dead_keep;     /* 0 = no limit (default) */
+	uint64_t dead_age_ms;   /* 0 = no limit (default) */
 };
 
 struct conf_queue {
@@ -40,23 +40,24 @@ struct conf_queue {
 
 struct conf_redis {
 	char name[NAME_MAX_LEN + 1]; /* only "main" for now */
-	char *url;           /* "" = a private redis-server of our own;
-	                        tcp://host:port, unix:/path */
-	char *user;          /* "" = the default user */
-	char *password_file; /* "" = none; first line is the password */
-	char *prefix;        /* "sched:" */
+	char *url;                   /* "" = a private redis-server of our own;
+					tcp://host:port, unix:/path */
+	char *user;                  /* "" = the default user */
+	char *password_file;         /* "" = none; first line is the password */
+	char *prefix;                /* "sched:" */
 	uint64_t database;
-	uint64_t deadline_ms;         /* a command's answer; 2000 */
-	uint64_t connect_timeout_ms;  /* 2000 */
-	uint64_t max_pending;         /* operations under way; 20000 */
-	uint64_t max_pending_bytes;   /* their bytes; 64 MiB */
+	uint64_t deadline_ms;        /* a command's answer; 2000 */
+	uint64_t connect_timeout_ms; /* 2000 */
+	uint64_t max_pending;        /* operations under way; 20000 */
+	uint64_t max_pending_bytes;  /* their bytes; 64 MiB */
 };
 
 struct conf {
 	char *server_state_dir;
 	uint64_t server_drain_ms;
 
-	char *http_listen; /* comma separated: host:port, [v6]:port, unix:/path */
+	/* Comma separated: host:port, [v6]:port, unix:/path. */
+	char *http_listen;
 	uint64_t http_max_connections;
 	uint64_t http_max_body;
 	uint64_t http_header_timeout_ms;

@@ -40,10 +40,10 @@ void log_write(enum log_level level, const char *event, const char *fmt, ...)
 #define log_error(...) log_write(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...) log_write(LOG_WARN, __VA_ARGS__)
 #define log_info(...) log_write(LOG_INFO, __VA_ARGS__)
-#define log_debug(...)                                                         \
-	do {                                                                   \
-		if (log_is_on(LOG_DEBUG, LOG_FIRST_(__VA_ARGS__, "")))         \
-			log_write(LOG_DEBUG, __VA_ARGS__);                     \
+#define log_debug(...)                                                 \
+	do {                                                           \
+		if (log_is_on(LOG_DEBUG, LOG_FIRST_(__VA_ARGS__, ""))) \
+			log_write(LOG_DEBUG, __VA_ARGS__);             \
 	} while (0)
 #define LOG_FIRST_(first, ...) first
 

@@ -56,8 +56,7 @@ bool timer_is_armed(const struct timer *t);
 void timer_clear(struct timer *t);
 
 /* fn runs in the loop for each arrival of signo, until loop_free. */
-void loop_on_signal(
-    struct loop *l, int signo, loop_signal_fn *fn, void *arg);
+void loop_on_signal(struct loop *l, int signo, loop_signal_fn *fn, void *arg);
 
 /*
  * How long callbacks held the loop: called with microseconds after every
