@@ -461,7 +461,7 @@ store_report(struct store *s, struct span queue, struct span worker,
     const struct store_report_item *items, size_t n, store_report_cb *cb,
     void *arg)
 {
-	struct queue *q = s->closing ? NULL : queue_make(s, queue);
+	struct queue *q = s->closing ? NULL : queue_ask(s, queue);
 	struct op *op = op_new(OP_REPORT, n, arg);
 	struct call *c;
 

@@ -100,18 +100,61 @@ table_insert(struct store *s, struct queue *q)
 	s->queue_count++;
 }
 
-struct queue *
-queue_make(struct store *s, struct span name)
+static void
+table_remove(struct store *s, struct queue *q)
 {
-	struct queue *q = queue_find(s, name);
+	struct queue **slot =
+	    &s->buckets[hash_name(span_of(q->name)) & (s->bucket_count - 1)];
+	size_t at = sorted_at(s, q->name);
+
+	while (*slot != q)
+		slot = &(*slot)->hash_next;
+	*slot = q->hash_next;
+	s->queue_count--;
+	memmove(s->sorted + at, s->sorted + at + 1,
+	    (s->queue_count - at) * sizeof(*s->sorted));
+}
+
+static void
+queue_free(struct queue *q)
+{
+	free((void *)(uintptr_t)q->key.p);
+	free(q);
+}
+
+/* Nobody waits in it, and whatever was asked of it has long been answered. */
+static bool
+queue_is_idle(const struct queue *q)
+{
+	int64_t quiet_us = clock_mono_us() - q->used_us;
+
+	return list_is_empty(&q->fresh) && list_is_empty(&q->waiting) &&
+	       list_is_empty(&q->dirty_link) && quiet_us > 10 * 1000000 &&
+	       quiet_us > (int64_t)q->store->redis->deadline_ms * 3000;
+}
+
+/* Forgets queues that were only asked for. */
+static void
+queues_drop_idle(struct store *s)
+{
+	for (size_t i = s->queue_count; i > 0 && s->sweeps == 0; i--) {
+		struct queue *q = s->sorted[i - 1];
+
+		if (queue_exists(q) || !queue_is_idle(q))
+			continue;
+		list_del(&q->touched_link);
+		table_remove(s, q);
+		queue_free(q);
+	}
+}
+
+static struct queue *
+queue_new(struct store *s, struct span name)
+{
+	struct queue *q = xcalloc(1, sizeof(*q));
 	char key[2 * NAME_MAX_LEN + 128];
 	int n;
 
-	if (q != NULL)
-		return q;
-	if (s->queue_count >= s->conf->limits_max_queues)
-		return NULL;
-	q = xcalloc(1, sizeof(*q));
 	q->store = s;
 	memcpy(q->name, name.p, name.len);
 	n = snprintf(key, sizeof(key), "%s{%s}:", s->redis->prefix, q->name);
@@ -122,6 +165,34 @@ queue_make(struct store *s, struct span name)
 	list_init(&q->fresh);
 	list_init(&q->waiting);
 	table_insert(s, q);
+	return q;
+}
+
+struct queue *
+queue_ask(struct store *s, struct span name)
+{
+	struct queue *q = queue_find(s, name);
+
+	if (q == NULL) {
+		if (s->queue_count - store_queue_count(s) >= ASKED_MAX_QUEUES)
+			return NULL;
+		q = queue_new(s, name);
+	}
+	q->used_us = clock_mono_us();
+	return q;
+}
+
+struct queue *
+queue_make(struct store *s, struct span name)
+{
+	struct queue *q = queue_find(s, name);
+
+	if (!queue_exists(q) &&
+	    store_queue_count(s) >= s->conf->limits_max_queues)
+		return NULL;
+	if (q == NULL)
+		q = queue_new(s, name);
+	q->used_us = clock_mono_us();
 	queue_touch(q);
 	return q;
 }
@@ -129,10 +200,8 @@ queue_make(struct store *s, struct span name)
 void
 queues_free(struct store *s)
 {
-	for (size_t i = 0; i < s->queue_count; i++) {
-		free((void *)(uintptr_t)s->sorted[i]->key.p);
-		free(s->sorted[i]);
-	}
+	for (size_t i = 0; i < s->queue_count; i++)
+		queue_free(s->sorted[i]);
 	free(s->sorted);
 	free(s->buckets);
 	s->sorted = s->buckets = NULL;
@@ -524,7 +593,8 @@ queue_is_awake(struct queue *q)
 static void
 tick_add(struct tick *t, struct queue *q)
 {
-	if (t->n >= TICK_MAX_QUEUES || q->ticked == t->store->tick_serial)
+	if (t->n >= TICK_MAX_QUEUES || q->ticked == t->store->tick_serial ||
+	    (!queue_exists(q) && q->waiting_count == 0))
 		return;
 	q->ticked = t->store->tick_serial;
 	list_del(&q->touched_link);
@@ -558,6 +628,7 @@ store_tick(struct store *s, store_count_cb *cb, void *arg)
 	t->store = s;
 	t->count_cb = cb;
 	t->arg = arg;
+	queues_drop_idle(s);
 	for (size_t i = 0; i < s->queue_count; i++)
 		rates_sample(s->sorted[i]);
 	workers_flush(s);

@@ -296,11 +296,30 @@ refusal_begins(const struct redisReply *reply, const char *text)
 	return strncmp(reply->str, text, strlen(text)) == 0;
 }
 
+/* Is it about who we are? Whatever AUTH is refused with is. */
+static bool
+is_about_rights(unsigned step, const struct redisReply *reply)
+{
+	return step == HELLO_AUTH || refusal_is(reply, "NOAUTH") ||
+	       refusal_is(reply, "DENIED") ||
+	       (step >= HELLO_SCRIPT && refusal_is(reply, "NOPERM"));
+}
+
+/* A database that it does not have, a script that it cannot compile. */
+static bool
+is_about_settings(unsigned step, const struct redisReply *reply)
+{
+	return step == HELLO_SELECT ||
+	       (step >= HELLO_SCRIPT && refusal_is(reply, "ERR"));
+}
+
 /* Redis answered one step with an error. False: that was the end. */
 static bool
 hello_refused(
     struct redis_conn *c, unsigned step, const struct redisReply *reply)
 {
+	/* It says this unasked, whatever the step, and closes. */
+	bool is_crowded = refusal_begins(reply, "ERR max number of clients");
 	char reason[CONN_REASON_MAX];
 
 	if (refusal_is(reply, "LOADING") || refusal_is(reply, "BUSY")) {
@@ -308,18 +327,11 @@ hello_refused(
 		return true;
 	}
 	snprintf(reason, sizeof(reason), "Redis refused: %s", reply->str);
-	/* It says so unasked, and closes. */
-	if (refusal_begins(reply, "ERR max number of clients"))
-		conn_lost(c, reason);
-	else if (step == HELLO_AUTH || refusal_is(reply, "NOAUTH") ||
-		 refusal_is(reply, "DENIED") ||
-		 (step >= HELLO_SCRIPT && refusal_is(reply, "NOPERM")))
+	if (!is_crowded && is_about_rights(step, reply))
 		conn_hopeless(c, ERR_REDIS_AUTH, reason);
-	else if (step == HELLO_SELECT)
+	else if (!is_crowded && is_about_settings(step, reply))
 		conn_hopeless(c, ERR_REDIS_SETTINGS, reason);
-	else if (step >= HELLO_SCRIPT && refusal_is(reply, "ERR"))
-		conn_hopeless(c, ERR_REDIS_SETTINGS, reason);
-	else if (step >= HELLO_SCRIPT || step == HELLO_PING)
+	else if (is_crowded || step >= HELLO_PING)
 		conn_lost(c, reason);
 	else
 		return true;

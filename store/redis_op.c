@@ -17,7 +17,7 @@
 
 enum {
 	IOV_MAX_USED = 128, /* pieces per write; two for each command */
-	UNUSED_MAX = 4096,  /* ops kept for reuse */
+	UNUSED_MAX = 4096,  /* ops kept for reuse; trimmed now and then */
 	EVAL_MAX = 16 * 1024 * 1024,
 	SLOW_US = 500 * 1000,
 	OP_OVERHEAD = OP_HEAD_MAX /* counted per command beside its args */
@@ -42,6 +42,18 @@ ops_init(struct redis_conn *c)
 	post_init(&c->done_post, ops_on_done, c);
 }
 
+/* Frees ops that are left over from a burst. */
+static void
+ops_trim(struct redis_conn *c, size_t keep)
+{
+	for (; c->unused_count > keep; c->unused_count--) {
+		struct conn_op *op = OP_OF(c->unused.next);
+
+		list_del(&op->link);
+		free(op);
+	}
+}
+
 void
 ops_clear(struct redis_conn *c)
 {
@@ -49,12 +61,7 @@ ops_clear(struct redis_conn *c)
 	timer_clear(&c->deadline);
 	post_cancel(&c->write_post);
 	post_cancel(&c->done_post);
-	while (!list_is_empty(&c->unused)) {
-		struct conn_op *op = OP_OF(c->unused.next);
-
-		list_del(&op->link);
-		free(op);
-	}
+	ops_trim(c, 0);
 }
 
 /* ---- life of an op ---------------------------------------------------- */
@@ -81,10 +88,6 @@ op_free(struct redis_conn *c, struct conn_op *op)
 {
 	buf_clear(&op->args);
 	buf_clear(&op->eval);
-	if (c->unused_count >= UNUSED_MAX) {
-		free(op);
-		return;
-	}
 	c->unused_count++;
 	list_add_head(&c->unused, &op->link);
 }
@@ -509,6 +512,7 @@ ops_on_deadline(void *arg)
 		    was_sent ? op_lost_err(op, ERR_REDIS_DOWN)
 			     : ERR_REDIS_DOWN);
 	}
+	ops_trim(c, UNUSED_MAX);
 	if (!list_is_empty(&c->by_age))
 		timer_arm_ms(&c->deadline, (uint64_t)(left + 999) / 1000);
 	snprintf(reason, sizeof(reason), "no answer within %llu ms",

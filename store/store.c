@@ -18,7 +18,7 @@
 #include "core/mem.h"
 #include "store/redis_child.h"
 
-enum { PASSWORD_MAX = 512 };
+enum { PASSWORD_MAX = 512, NAMES_AGAIN_MS = 250 };
 
 /* ---- completions that need no Redis ------------------------------------ */
 
@@ -65,11 +65,22 @@ tell_ready(struct store *s, enum err err, const char *why)
 static void
 names_on_loaded(enum err err, struct store *s)
 {
-	if (err != ERR_OK)
-		return; /* the next connection loads them again */
+	if (err != ERR_OK) {
+		timer_arm_ms(&s->names_timer, NAMES_AGAIN_MS);
+		return;
+	}
 	s->names_loaded = true;
 	wait_wake_all_queues(s);
 	tell_ready(s, ERR_OK, "");
+}
+
+static void
+names_on_timer(void *arg)
+{
+	struct store *s = arg;
+
+	if (!s->closing && redis_conn_is_ready(s->conn))
+		queues_load(s, names_on_loaded);
 }
 
 static void
@@ -177,6 +188,7 @@ store_new(struct loop *loop, const struct conf *conf)
 	list_init(&s->done);
 	post_init(&s->flush_post, batch_flush, s);
 	post_init(&s->done_post, done_on_post, s);
+	timer_init(&s->names_timer, loop, names_on_timer, s);
 	wait_init(s);
 	workers_init(s);
 	store_reloaded(s);
@@ -285,6 +297,7 @@ store_free(struct store *s)
 		redis_conn_free(s->conn);
 	if (s->child != NULL)
 		redis_child_free(s->child);
+	timer_clear(&s->names_timer);
 	wait_clear(s);
 	workers_free(s);
 	queues_free(s);

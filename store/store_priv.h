@@ -28,6 +28,7 @@ enum {
 	REPORT_MAX_ITEMS = 2000,
 	TAKE_MAX_TASKS = 3000, /* counts of gathered takes */
 	RATE_SLOTS = 60,
+	ASKED_MAX_QUEUES = 1000, /* names that were only asked for */
 	WHEEL_SLOTS = 1024,
 	WHEEL_TICK_MS = 100
 };
@@ -68,6 +69,7 @@ struct queue {
 	char name[NAME_MAX_LEN + 1];
 	struct span key; /* "sched:{name}:" */
 	bool registered; /* is in the set of queues */
+	int64_t used_us; /* when it was last asked for */
 	bool configured; /* has a section of its own */
 
 	struct list dirty_link;   /* on store->dirty while it has calls */
@@ -97,6 +99,7 @@ struct store {
 	store_ready_cb *ready_cb;
 	void *ready_arg;
 	bool names_loaded;
+	struct timer names_timer; /* to read them again */
 	bool hopeless;
 	bool draining; /* no take waits any more */
 	bool closing;
@@ -125,6 +128,7 @@ struct store {
 	int64_t redis_now;    /* as of the last tick */
 	int64_t redis_now_us; /* our monotonic time then */
 	int64_t first_beat;   /* oldest heartbeat, 0 = none */
+	unsigned sweeps;      /* under way: they count on the order of queues */
 	int64_t swept_us;     /* when forgotten workers were last looked for */
 	size_t worker_total;
 	struct worker_table *workers;
@@ -132,7 +136,13 @@ struct store {
 
 /* queue.c */
 struct queue *queue_find(struct store *s, struct span name);
-/* NULL past limits.max_queues. */
+/*
+ * The queue of that name, made when it is new. One that is only asked for (a
+ * take or a report on a name that nobody pushed to) is forgotten again when
+ * it is idle, and is counted apart, so that made-up names leave room for
+ * real ones. NULL past limits.max_queues, or ASKED_MAX_QUEUES.
+ */
+struct queue *queue_ask(struct store *s, struct span name);
 struct queue *queue_make(struct store *s, struct span name);
 bool queue_exists(const struct queue *q);
 void queue_policy(const struct queue *q, struct queue_policy *out);

@@ -334,7 +334,7 @@ store_take(struct store *s, struct store_take *t)
 	t->expires_tick =
 	    ((uint64_t)t->began_us / 1000 + t->wait_ms + WHEEL_TICK_MS - 1) /
 	    WHEEL_TICK_MS;
-	t->queue_ref = s->closing ? NULL : queue_make(s, t->queue);
+	t->queue_ref = s->closing ? NULL : queue_ask(s, t->queue);
 	if (t->queue_ref == NULL) {
 		take_end_later(
 		    s, t, s->closing ? ERR_SHUTTING_DOWN : ERR_TOO_MANY_QUEUES);

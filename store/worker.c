@@ -255,6 +255,7 @@ sweep_new(struct store *s, store_count_cb *cb, void *arg)
 {
 	struct sweep *w = xcalloc(1, sizeof(*w));
 
+	s->sweeps++;
 	w->store = s;
 	w->cb = cb;
 	w->arg = arg;
@@ -266,6 +267,7 @@ sweep_new(struct store *s, store_count_cb *cb, void *arg)
 static void
 sweep_end(struct sweep *w, enum err err)
 {
+	w->store->sweeps--;
 	w->cb(err, w->count, w->arg);
 	buf_clear(&w->names);
 	buf_clear(&w->old);
