@@ -25,9 +25,10 @@ enum conn_state {
 enum { SHA_LEN = 40, OP_HEAD_MAX = 128, CONN_REASON_MAX = 256 };
 
 /* One command, from the call to its completion. On exactly one of the lists
- * queue, sent, done, unused. */
+ * queue, sent, done, or among unused. */
 struct conn_op {
 	struct list link;
+	struct conn_op *next_unused;
 	struct list age; /* on conn.by_age while queued or sent */
 	redis_reply_cb *cb;
 	void *arg;
@@ -100,7 +101,7 @@ struct redis_conn {
 			      partly */
 	struct list sent;  /* written; replies come in this order */
 	struct list done;  /* wait for their completion */
-	struct list unused;
+	struct conn_op *unused;
 	size_t unused_count;
 	struct list by_age; /* all of queue and sent, oldest first */
 	size_t pending, pending_bytes;

@@ -35,7 +35,6 @@ ops_init(struct redis_conn *c)
 	list_init(&c->queue);
 	list_init(&c->sent);
 	list_init(&c->done);
-	list_init(&c->unused);
 	list_init(&c->by_age);
 	timer_init(&c->deadline, c->loop, ops_on_deadline, c);
 	post_init(&c->write_post, ops_on_write, c);
@@ -46,10 +45,11 @@ ops_init(struct redis_conn *c)
 static void
 ops_trim(struct redis_conn *c, size_t keep)
 {
-	for (; c->unused_count > keep; c->unused_count--) {
-		struct conn_op *op = OP_OF(c->unused.next);
+	while (c->unused_count > keep) {
+		struct conn_op *op = c->unused;
 
-		list_del(&op->link);
+		c->unused = op->next_unused;
+		c->unused_count--;
 		free(op);
 	}
 }
@@ -69,16 +69,15 @@ ops_clear(struct redis_conn *c)
 static struct conn_op *
 op_new(struct redis_conn *c)
 {
-	struct conn_op *op;
+	struct conn_op *op = c->unused;
 
-	if (list_is_empty(&c->unused)) {
+	if (op == NULL) {
 		op = xcalloc(1, sizeof(*op));
 		list_init(&op->link);
 		list_init(&op->age);
 		return op;
 	}
-	op = OP_OF(c->unused.next);
-	list_del(&op->link);
+	c->unused = op->next_unused;
 	c->unused_count--;
 	return op;
 }
@@ -88,8 +87,9 @@ op_free(struct redis_conn *c, struct conn_op *op)
 {
 	buf_clear(&op->args);
 	buf_clear(&op->eval);
+	op->next_unused = c->unused;
+	c->unused = op;
 	c->unused_count++;
-	list_add_head(&c->unused, &op->link);
 }
 
 static size_t

@@ -71,47 +71,46 @@ temp_folder_remove(const char *path)
 
 /* ---- programs --------------------------------------------------------- */
 
-/*
- * Starts argv with stdin and stdout as pipes (out NULL: stdout goes nowhere).
- * It ends with the test, however that ends.
- */
-static pid_t
-start(char *const *argv, FILE **in, FILE **out)
+struct program {
+	pid_t pid;
+	FILE *in, *out;
+};
+
+/* Starts argv with stdin and stdout as pipes. It ends with the test, however
+ * that ends. */
+static struct program
+start(char *const *argv)
 {
-	int down[2], up[2] = {-1, -1};
+	int in[2], out[2];
 	pid_t pid;
 
-	assert_int_equal(pipe2(down, O_CLOEXEC), 0);
-	if (out != NULL)
-		assert_int_equal(pipe2(up, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		dup2(down[0], 0);
-		dup2(out != NULL ? up[1] : open("/dev/null", O_WRONLY), 1);
+		dup2(in[0], 0);
+		dup2(out[1], 1);
 		execvp(argv[0], argv);
 		_exit(127);
 	}
-	close(down[0]);
-	*in = fdopen(down[1], "w");
-	if (out != NULL) {
-		close(up[1]);
-		*out = fdopen(up[0], "r");
-	}
-	return pid;
+	close(in[0]);
+	close(out[1]);
+	return (struct program){pid, fdopen(in[1], "w"), fdopen(out[0], "r")};
 }
 
 static void
-end(pid_t *pid, int signo)
+redis_end(struct test_redis *r, int signo)
 {
 	int status;
 
-	if (*pid == 0)
+	if (r->pid == 0)
 		return;
-	kill(*pid, signo);
-	assert_int_equal(waitpid(*pid, &status, 0), *pid);
-	*pid = 0;
+	kill(r->pid, signo);
+	assert_int_equal(waitpid(r->pid, &status, 0), r->pid);
+	fclose(r->out);
+	r->pid = 0;
 }
 
 /* ---- redis-server ----------------------------------------------------- */
@@ -134,15 +133,16 @@ test_redis_restart(struct test_redis *r)
 {
 	char program[] = "redis-server", dash[] = "-";
 	char *argv[] = {program, dash, NULL};
-	FILE *in;
+	struct program p = start(argv);
 
-	r->pid = start(argv, &in, NULL);
-	fprintf(in,
+	r->pid = p.pid;
+	r->out = p.out;
+	fprintf(p.in,
 	    "port 0\nunixsocket %s\ndir %s\nlogfile %s/redis.log\n"
 	    "appendonly yes\nappendfsync everysec\nsave \"\"\n"
 	    "maxmemory-policy noeviction\n%s",
 	    r->socket, r->folder, r->folder, r->settings);
-	fclose(in);
+	fclose(p.in);
 	assert_true(wait_until(redis_answers, r, LIMIT_MS));
 }
 
@@ -159,7 +159,7 @@ test_redis_start(struct test_redis *r, const char *settings)
 void
 test_redis_kill(struct test_redis *r)
 {
-	end(&r->pid, SIGKILL);
+	redis_end(r, SIGKILL);
 	/* Unlike an orderly end, it leaves its socket behind. */
 	unlink(r->socket);
 }
@@ -167,7 +167,7 @@ test_redis_kill(struct test_redis *r)
 void
 test_redis_stop(struct test_redis *r)
 {
-	end(&r->pid, SIGTERM);
+	redis_end(r, SIGTERM);
 	temp_folder_remove(r->folder);
 }
 
@@ -224,12 +224,16 @@ test_proxy_start(
 	char program[] = FAULTPROXY, from[128], to[128], number[16];
 	char *argv[] = {program, from, to, number, NULL};
 	char line[160], kind[8];
+	struct program started;
 	int at = 0;
 
 	snprintf(from, sizeof(from), "%s", listen);
 	snprintf(to, sizeof(to), "%s", target);
 	snprintf(number, sizeof(number), "%u", seed);
-	p->pid = start(argv, &p->commands, &p->answers);
+	started = start(argv);
+	p->pid = started.pid;
+	p->commands = started.in;
+	p->answers = started.out;
 	assert_non_null(fgets(line, sizeof(line), p->answers));
 	line[strcspn(line, "\n")] = '\0';
 	assert_int_equal(sscanf(line, "listening %4[a-z]:%n", kind, &at), 1);

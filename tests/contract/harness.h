@@ -37,6 +37,7 @@ struct test_redis {
 	char socket[90];
 	char settings[512]; /* more lines for its settings */
 	pid_t pid;          /* 0: not running */
+	FILE *out;          /* nobody reads it: it has a log */
 };
 
 /* Makes the folder and starts it; settings: lines beside the usual ones

@@ -63,9 +63,11 @@ static int
 teardown(void **state)
 {
 	(void)state;
-	fixture_clear(&f);
+	if (f.conn != NULL)
+		fixture_close(&f);
 	redis_child_free(child);
 	child = NULL;
+	fixture_clear(&f);
 	buf_clear(&why);
 	temp_folder_remove(folder);
 	return 0;
@@ -482,7 +484,8 @@ test_locked(void **state)
 static void
 test_no_program(void **state)
 {
-	char *path = strdup(getenv("PATH"));
+	const char *before = getenv("PATH");
+	char *path = strdup(before == NULL ? "" : before);
 
 	(void)state;
 	setenv("PATH", "/nonexistent:relative::", 1);
