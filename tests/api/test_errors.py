@@ -321,7 +321,7 @@ def test_store_busy(place, redis):
 
 def test_server_limits(place):
     schedd = place.schedd(
-        {"http": {"max_connections": 3}, "limits": {"max_waiting": 1}}
+        {"http": {"max_connections": 3}, "limits": {"max_waiting": 1, "max_queues": 1}}
     )
     with schedd.client() as client, schedd.client() as other:
         queue = client.queue("q")
@@ -330,6 +330,8 @@ def test_server_limits(place):
         wait_until(lambda: queue.info()["waiting_takes"] == 1, what="a waiting take")
         got = queue.post("take", {"worker": "w", "wait_s": 60})
         saw(got, 503, "TOO_MANY_WAITING")
+        got = client.queue("one-more").post("tasks", {"payload": 1})
+        saw(got, 429, "TOO_MANY_QUEUES")
         with Raw(schedd.addr) as third:
             third.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
             assert third.receive().status == 200

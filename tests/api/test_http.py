@@ -126,6 +126,18 @@ def test_request_ids_are_made_and_differ(raw):
     assert len(ids) == 20
 
 
+def test_request_id_of_the_client_is_used(raw):
+    """Where it is harmless; else one is made."""
+    text = "GET /nix HTTP/1.1\r\nHost: x\r\nX-Request-Id: {}\r\n\r\n"
+    got = ask(raw, text.format("from-client.42"))
+    assert got.status == 404
+    assert got.headers["X-Request-Id"] == "from-client.42"
+    for odd in ("a b", 'a"b', "x" * 65, "a=b", ""):
+        got = ask(raw, text.format(odd))
+        assert got.status == 404
+        assert got.headers["X-Request-Id"] not in (odd, "from-client.42")
+
+
 def test_request_id_stands_in_the_access_log(schedd, raw):
     got = ask(raw, "GET /v1/nothing-here HTTP/1.1\r\nHost: x\r\n\r\n")
     name = got.headers["X-Request-Id"]

@@ -235,10 +235,26 @@ def test_max_queues(place):
         for i in range(3):
             client.queue(f"q{i}").push("a")
         got = client.queue("q3").post("tasks", {"payload": 1})
-        assert got.status >= 400, got
+        got.refused(429, "TOO_MANY_QUEUES")
+        assert int(got.headers["Retry-After"]) >= 1
+        got = client.call("PATCH", "/v1/queues/q4", {"paused": True})
+        got.refused(429, "TOO_MANY_QUEUES")
         assert client.queue("q2").push("b")["queued"] == 1
         names = [q["name"] for q in client.get_json("/v1/queues")["queues"]]
         assert names == ["q0", "q1", "q2"]
+
+
+def test_asking_uses_no_queue_up(place):
+    """Made-up names in takes, reports and reads leave room for real ones."""
+    schedd = place.schedd({"limits": {"max_queues": 3}})
+    with schedd.client() as client:
+        for i in range(20):
+            made_up = client.queue(f"made-up-{i}")
+            made_up.post("take", {"worker": "w"})
+            made_up.post("report", {"worker": "w", "finished": ["a"]})
+            made_up.post("extend", {"worker": "w", "ids": ["a"]})
+            client.get(made_up.path).refused(404, "QUEUE_UNKNOWN")
+        assert client.queue("real").push("a")["queued"] == 1
 
 
 def test_many_queues(client):

@@ -306,6 +306,19 @@ def test_unreachable_redis_is_waited_for(place, folder):
     del folder
 
 
+def test_ready_although_the_first_read_was_refused(place):
+    """What stands under our key has another type, until somebody mends it."""
+    redis = place.redis()
+    redis.do("SET", "sched:queues", "of another type")
+    schedd = place.schedd(redis.settings(), ready=False)
+    schedd.wait_log("redis.refused")
+    with schedd.client() as client:
+        client.get("/readyz").refused(503, "NOT_READY")
+        redis.do("DEL", "sched:queues")
+        schedd.wait_ready()
+        assert client.queue("q").push("a")["queued"] == 1
+
+
 def test_tcp_redis(place):
     from redisproc import free_port  # pylint: disable=import-outside-toplevel
 
