@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/mem.h"
+#include "http/unescape.h"
 
 /* More segments than any pattern has: such a path matches nothing. */
 enum { SEGMENTS_MAX = 8 };
@@ -155,42 +156,6 @@ pattern_matches(const char *pattern, const struct segments *s)
 			return false;
 	}
 	return i == s->count;
-}
-
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
-/* Decodes the escapes of s in place; false when one is not valid. */
-static bool
-unescape(char *s, size_t *len)
-{
-	size_t to = 0;
-	int high, low;
-
-	for (size_t from = 0; from < *len; from++) {
-		if (s[from] != '%') {
-			s[to++] = s[from];
-			continue;
-		}
-		high = from + 2 < *len ? hex_digit(s[from + 1]) : -1;
-		low = high < 0 ? -1 : hex_digit(s[from + 2]);
-		if (low < 0)
-			return false;
-		s[to++] = (char)(high << 4 | low);
-		from += 2;
-	}
-	s[to] = '\0';
-	*len = to;
-	return true;
 }
 
 static enum err

@@ -1,0 +1,288 @@
+/*
+ * The end of a request: its answer's head, the error object, the access
+ * line, the counts. See req.h.
+ */
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "core/metrics.h"
+#include "http/conn.h"
+#include "http/req_priv.h"
+#include "http/server_priv.h"
+
+enum { DETAIL_MAX = 1024, PATH_SHOWN = 512 };
+
+static const char *
+status_reason(int status)
+{
+	static const struct {
+		int status;
+		const char *reason;
+	} reasons[] = {
+	    {200, "OK"},
+	    {201, "Created"},
+	    {202, "Accepted"},
+	    {204, "No Content"},
+	    {304, "Not Modified"},
+	    {400, "Bad Request"},
+	    {401, "Unauthorized"},
+	    {403, "Forbidden"},
+	    {404, "Not Found"},
+	    {405, "Method Not Allowed"},
+	    {408, "Request Timeout"},
+	    {409, "Conflict"},
+	    {411, "Length Required"},
+	    {413, "Content Too Large"},
+	    {414, "URI Too Long"},
+	    {417, "Expectation Failed"},
+	    {429, "Too Many Requests"},
+	    {431, "Request Header Fields Too Large"},
+	    {499, "Client Closed Request"},
+	    {500, "Internal Server Error"},
+	    {501, "Not Implemented"},
+	    {503, "Service Unavailable"},
+	    {504, "Gateway Timeout"},
+	    {505, "HTTP Version Not Supported"},
+	    {507, "Insufficient Storage"},
+	};
+
+	for (size_t i = 0; i < COUNT_OF(reasons); i++)
+		if (reasons[i].status == status)
+			return reasons[i].reason;
+	return "Unknown";
+}
+
+/* ---- the head --------------------------------------------------------- */
+
+static void
+add_field(struct buf *head, const char *name, const char *value)
+{
+	buf_add_str(head, name);
+	buf_add(head, ": ", 2);
+	buf_add_str(head, value);
+	buf_add(head, "\r\n", 2);
+}
+
+/* RFC 9110 6.6.1, written anew once a second. */
+static const char *
+server_date(struct server *s)
+{
+	int64_t now_s = clock_now_ms() / 1000;
+	time_t t = (time_t)now_s;
+	struct tm tm;
+
+	if (s->date_s == now_s && s->date[0] != '\0')
+		return s->date;
+	ASSERT(gmtime_r(&t, &tm) != NULL);
+	strftime(s->date, sizeof(s->date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	s->date_s = now_s;
+	return s->date;
+}
+
+static void
+add_content_fields(struct req *req, struct buf *head)
+{
+	add_field(head, "Content-Type", req->type);
+	buf_add_str(head, "Content-Length: ");
+	buf_add_u64(head, req->out.len);
+	buf_add(head, "\r\n", 2);
+}
+
+/* Fills req->head; empties req->out where no body may be sent. */
+static void
+answer_build(struct req *req, int status)
+{
+	struct buf *head = &req->head;
+	bool has_content = status != 204 && status != 304;
+
+	buf_add_str(head, "HTTP/1.1 ");
+	buf_add_u64(head, (uint64_t)status);
+	buf_add_char(head, ' ');
+	buf_add_str(head, status_reason(status));
+	buf_add(head, "\r\n", 2);
+	add_field(head, "Date", server_date(req->server));
+	if (has_content)
+		add_content_fields(req, head);
+	add_field(head, "X-Request-Id", req->id);
+	for (size_t i = 0; i < req->header_count; i++)
+		add_field(head, req->headers[i].name, req->headers[i].value);
+	if (req->closes)
+		add_field(head, "Connection", "close");
+	else if (req->is_http10)
+		add_field(head, "Connection", "keep-alive");
+	buf_add(head, "\r\n", 2);
+	ASSERT(!head->failed);
+	if (!has_content || req->method == METHOD_HEAD)
+		buf_reset(&req->out, SIZE_MAX);
+}
+
+/* ---- the books -------------------------------------------------------- */
+
+static void
+count_status(struct server *s, int status)
+{
+	unsigned *slot = &s->status_slots[status];
+	char text[8];
+
+	if (*slot == 0) {
+		snprintf(text, sizeof(text), "%d", status);
+		*slot = 1 + metric_series(METRIC_HTTP_REQUESTS, text);
+	}
+	metric_add_series(METRIC_HTTP_REQUESTS, *slot - 1, 1);
+}
+
+static void
+count_seconds(struct server *s, const struct route *route, int64_t us)
+{
+	size_t count, row;
+	const struct route *table = routes_get(&count);
+	unsigned *slot;
+
+	row = route == NULL ? count : (size_t)(route - table);
+	slot = &s->route_slots[row];
+	if (*slot == 0)
+		*slot = 1 + metric_series(METRIC_HTTP_SECONDS,
+				route == NULL ? "none" : route->pattern);
+	metric_observe(METRIC_HTTP_SECONDS, *slot - 1, (double)us / 1e6);
+}
+
+static void
+count_error(struct server *s, enum err err)
+{
+	unsigned *slot = &s->error_slots[err];
+	char text[8];
+
+	if (*slot == 0) {
+		snprintf(text, sizeof(text), "E%03d", err_info(err)->number);
+		*slot = 1 + metric_series(METRIC_ERRORS, text);
+	}
+	metric_add_series(METRIC_ERRORS, *slot - 1, 1);
+}
+
+static void
+log_access(struct req *req, int status, int64_t us)
+{
+	char path[PATH_SHOWN];
+
+	log_info("access.request",
+	    "peer=%s method=%s path=%s status=%d bytes=%zu us=%lld id=%s",
+	    req_peer(req), method_name(req->method),
+	    log_quote(path, sizeof(path), req->path), status, req->out.len,
+	    (long long)us, req->id);
+}
+
+static void
+answer_account(struct req *req, int status)
+{
+	struct server *s = req->server;
+	int64_t us = clock_mono_us_fresh() - req->began_us;
+
+	if (us < 0)
+		us = 0;
+	count_status(s, status);
+	count_seconds(s, req->match.route, us);
+	if (s->conf->log_access && log_is_on(LOG_INFO, "access.request"))
+		log_access(req, status, us);
+}
+
+/* ---- the end ---------------------------------------------------------- */
+
+static void
+answer_end(struct req *req, int status)
+{
+	ASSERT(status >= 200 && status < STATUS_MAX);
+	req->state = REQ_ANSWERED;
+	req->gone_fn = NULL;
+	if (req->gone) {
+		status = err_info(ERR_CLIENT_GONE)->http;
+		buf_reset(&req->out, 0);
+	} else {
+		req->closes = conn_closes_after(req->conn, req);
+		answer_build(req, status);
+	}
+	answer_account(req, status);
+	conn_on_answered(req->conn, req);
+}
+
+void
+req_reply(struct req *req, int status)
+{
+	ASSERT(req->state != REQ_ANSWERED);
+	if (req->out.failed)
+		req_fail(req, ERR_NO_MEMORY);
+	else
+		answer_end(req, status);
+}
+
+static bool
+has_header(const struct req *req, const char *name)
+{
+	for (size_t i = 0; i < req->header_count; i++)
+		if (strcmp(req->headers[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+void
+err_print_json(struct buf *out, enum err err, struct span detail)
+{
+	const struct err_info *info = err_info(err);
+
+	buf_add_str(out, "{\"code\":");
+	buf_add_u64(out, (uint64_t)info->number);
+	buf_add_str(out, ",\"name\":\"");
+	buf_add_str(out, info->name);
+	buf_add_str(out, "\",\"text\":");
+	buf_add_json(out, span_of(info->text));
+	if (detail.len > 0) {
+		buf_add_str(out, ",\"detail\":");
+		buf_add_json(out, detail);
+	}
+	buf_add_char(out, '}');
+}
+
+static void
+fail_with(struct req *req, enum err err, struct span detail)
+{
+	int status = err_info(err)->http;
+
+	ASSERT(req->state != REQ_ANSWERED && err != ERR_OK);
+	buf_reset(&req->out, SIZE_MAX);
+	req->type = "application/json";
+	buf_add_str(&req->out, "{\"error\":");
+	err_print_json(&req->out, err, detail);
+	buf_add_char(&req->out, '}');
+	if ((status == 429 || status == 503 || status == 507) &&
+	    !has_header(req, "Retry-After"))
+		req_set_header(req, "Retry-After", "1");
+	count_error(req->server, err);
+	answer_end(req, status);
+}
+
+void
+req_fail(struct req *req, enum err err)
+{
+	fail_with(req, err, SPAN(""));
+}
+
+void
+req_failf(struct req *req, enum err err, const char *fmt, ...)
+{
+	char detail[DETAIL_MAX];
+	size_t len;
+	va_list ap;
+	int n = 0;
+
+	va_start(ap, fmt);
+	n = vsnprintf(detail, sizeof(detail), fmt, ap);
+	va_end(ap);
+	ASSERT(n >= 0);
+	len = (size_t)n < sizeof(detail) ? (size_t)n : sizeof(detail) - 1;
+	fail_with(req, err, (struct span){detail, len});
+}

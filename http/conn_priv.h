@@ -1,0 +1,73 @@
+#ifndef SCHEDD_HTTP_CONN_PRIV_H
+#define SCHEDD_HTTP_CONN_PRIV_H
+
+/*
+ * The inside of a connection: conn.c reads, conn_write.c writes, conn_sweep.c
+ * keeps the deadlines.
+ */
+
+#include "http/conn.h"
+#include "http/parser.h"
+#include "http/req_priv.h"
+
+struct bufferevent;
+struct evbuffer;
+
+enum { CONN_IN_FLIGHT_MAX = 16 /* requests of one client */ };
+
+struct conn {
+	struct list link; /* on the list of its class, or orphans */
+	struct list flush_link;
+	struct list writer_link;
+	struct server *server;
+	struct bufferevent *bev; /* NULL once closed */
+	struct parser parser;
+	struct list reqs; /* oldest first, until their answer is written */
+	size_t req_count;
+	size_t answer_bytes; /* of those that wait for their turn */
+	struct req *reading; /* the last of reqs while its body arrives */
+	enum conn_class class;
+	int64_t class_at_us; /* since when */
+	size_t output_left;  /* when the sweep looked last */
+	int64_t progress_us; /* when it had shrunk last */
+	int64_t piece_at_us; /* when some of the body came last */
+	uint64_t discarded;
+	enum close_reason reason; /* of the end that is under way */
+	bool is_closing;          /* reads no further request */
+	bool lingers;             /* so that the client sees the last answer */
+	bool skips_body;          /* of a request that was refused */
+	bool is_fresh;            /* what it waits for began anew */
+	bool is_leaving;          /* inside conn_close */
+	bool is_extra;            /* beyond the cap */
+	char peer[CONN_PEER_MAX];
+};
+
+struct evbuffer *conn_input(struct conn *c);
+struct evbuffer *conn_output(struct conn *c);
+bool conn_has_input(struct conn *c);
+bool conn_has_output(struct conn *c);
+/* The oldest request; there is one. */
+struct req *conn_first(struct conn *c);
+/* No body is being read. */
+bool conn_is_in_head(const struct conn *c);
+
+/* No further request is read; what is under way is answered. lingers: then
+ * waits for the client to close, so that it sees the answer. */
+void conn_stop_reading(struct conn *c, enum close_reason reason, bool lingers);
+/* Answers, behind all others, something that is no whole request. */
+void conn_refuse(struct conn *c, enum err err, const char *why);
+/* Ends one whose answer is on its way. */
+void conn_release_req(struct conn *c, struct req *req);
+/* Reads on where it may; ends the connection where that is due; else puts it
+ * on the list of what it waits for. The last thing done with c in a turn. */
+void conn_go_on(struct conn *c);
+/* The same without reading. */
+void conn_settle(struct conn *c);
+void conn_free(struct conn *c);
+
+/* bufferevent callback: all output was written. */
+void conn_on_written(struct bufferevent *bev, void *arg);
+/* Hands it over to conns_flush at the end of the turn. */
+void conn_want_flush(struct conn *c);
+
+#endif

@@ -1,0 +1,127 @@
+/* What connections wait for, and when that is over; the server's end. */
+
+#include <event2/buffer.h>
+
+#include "core/mem.h"
+#include "http/conn_priv.h"
+
+enum {
+	BODY_TIME_US = 30000000, /* a body may take this, plus its size */
+	LINGER_TIME_US = 5000000
+};
+
+static bool
+conn_is_late(const struct conn *c, int64_t allowed_us)
+{
+	return clock_mono_us() - c->class_at_us > allowed_us;
+}
+
+/* The oldest of a class, NULL when it is not older than that. */
+static struct conn *
+class_late(struct server *s, enum conn_class class, int64_t allowed_us)
+{
+	struct list *list = &s->classes[class];
+	struct conn *c;
+
+	if (list_is_empty(list))
+		return NULL;
+	c = CONTAINER_OF(list->next, struct conn, link);
+	return conn_is_late(c, allowed_us) ? c : NULL;
+}
+
+static void
+conn_time_out(struct conn *c, enum close_reason reason)
+{
+	struct req *req = c->reading;
+
+	if (c->skips_body) {
+		conn_close(c, reason);
+		return;
+	}
+	conn_stop_reading(c, reason, true);
+	c->reading = NULL;
+	if (req != NULL)
+		req_refuse(req, ERR_REQUEST_TIMEOUT, "");
+	else
+		conn_refuse(c, ERR_REQUEST_TIMEOUT, NULL);
+	conn_settle(c);
+}
+
+/* 30 s, and one more for each min_rate bytes that came. Without a rate it
+ * only must not stand still. */
+static bool
+conn_body_is_late(const struct conn *c)
+{
+	const struct conf *conf = c->server->conf;
+	uint64_t rate = conf->http_min_rate, more_s;
+
+	if (rate == 0)
+		return clock_mono_us() - c->piece_at_us >
+		       (int64_t)conf->http_idle_timeout_ms * 1000;
+	more_s = c->parser.body_seen / rate;
+	return conn_is_late(c, BODY_TIME_US + (int64_t)more_s * 1000000);
+}
+
+static bool
+conn_writes_late(struct conn *c)
+{
+	size_t left = evbuffer_get_length(conn_output(c));
+	int64_t now = clock_mono_us();
+
+	if (left < c->output_left)
+		c->progress_us = now;
+	c->output_left = left;
+	return now - c->progress_us >
+	       (int64_t)c->server->conf->http_write_timeout_ms * 1000;
+}
+
+void
+conns_sweep(struct server *s)
+{
+	const int64_t idle_us = (int64_t)s->conf->http_idle_timeout_ms * 1000;
+	const int64_t head_us = (int64_t)s->conf->http_header_timeout_ms * 1000;
+	struct list *pos, *tmp;
+	struct conn *c;
+
+	while ((c = class_late(s, CLASS_IDLE, idle_us)) != NULL)
+		conn_close(c, CLOSE_IDLE);
+	while ((c = class_late(s, CLASS_HEAD, head_us)) != NULL)
+		conn_time_out(c, CLOSE_TIMEOUT_HEAD);
+	while ((c = class_late(s, CLASS_LINGER, LINGER_TIME_US)) != NULL)
+		conn_close(c, c->reason);
+	LIST_FOREACH_SAFE (pos, tmp, &s->classes[CLASS_BODY]) {
+		c = CONTAINER_OF(pos, struct conn, link);
+		if (conn_body_is_late(c))
+			conn_time_out(c, CLOSE_TIMEOUT_BODY);
+	}
+	LIST_FOREACH_SAFE (pos, tmp, &s->writers) {
+		c = CONTAINER_OF(pos, struct conn, writer_link);
+		if (conn_writes_late(c))
+			conn_close(c, CLOSE_TIMEOUT_WRITE);
+	}
+}
+
+/* ---- the end of the server -------------------------------------------- */
+
+void
+conns_close_idle(struct server *s)
+{
+	struct list *idle = &s->classes[CLASS_IDLE];
+
+	while (!list_is_empty(idle))
+		conn_close(CONTAINER_OF(idle->next, struct conn, link),
+		    CLOSE_SHUTDOWN);
+}
+
+void
+conns_free(struct server *s)
+{
+	for (int class = 0; class < CLASS_COUNT; class ++) {
+		struct list *list = &s->classes[class];
+
+		while (!list_is_empty(list))
+			conn_close(CONTAINER_OF(list->next, struct conn, link),
+			    CLOSE_SHUTDOWN);
+	}
+	ASSERT(list_is_empty(&s->orphans));
+}

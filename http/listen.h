@@ -1,0 +1,38 @@
+#ifndef SCHEDD_HTTP_LISTEN_H
+#define SCHEDD_HTTP_LISTEN_H
+
+/*
+ * Listening sockets: "host:port" with an IP literal or localhost, port 0 for
+ * a free one, "[::1]:port", "unix:/path". When descriptors are short, a
+ * reserved one serves to turn clients away, and accepting rests a while
+ * instead of spinning.
+ */
+
+#include <stddef.h>
+
+#include "core/buf.h"
+#include "core/err.h"
+#include "core/loop.h"
+
+struct listeners;
+
+struct listen_calls {
+	/* A client: the socket is now the callee's. */
+	void (*on_client)(int fd, const char *peer, void *arg);
+	/* A client that there is no descriptor for: may be told so, without
+	 * waiting, before it is closed. */
+	void (*on_surplus)(int fd, void *arg);
+	void *arg;
+};
+
+/* addrs: separated by commas. LISTEN_FAILED with a line in why. */
+enum err listeners_open(struct listeners **out, struct loop *loop,
+    const char *addrs, const struct listen_calls *calls,
+    struct buf *why) MUST_CHECK;
+/* Also unlinks unix sockets. NULL is fine. */
+void listeners_close(struct listeners *ls);
+
+/* The address that listener i got, as it is logged; NULL past the last. */
+const char *listeners_addr(const struct listeners *ls, size_t i);
+
+#endif

@@ -1,0 +1,13 @@
+#ifndef SCHEDD_HTTP_UNESCAPE_H
+#define SCHEDD_HTTP_UNESCAPE_H
+
+/* Percent escapes, as in ids and query strings. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Decodes s in place, once, and ends it with a NUL (there is room for one
+ * behind s[*len - 1]). False when an escape is not valid. */
+bool unescape(char *s, size_t *len);
+
+#endif
