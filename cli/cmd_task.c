@@ -142,8 +142,7 @@ list_add_row(struct table *t, struct scan *s, struct arena *a)
 {
 	static const struct row_field fields[] = {{"id", false},
 	    {"priority", false}, {"attempts", false}, {"max_attempts", false},
-	    {"pushed_at", false}, {"due_at", false}, {"worker", false},
-	    {"error", false}};
+	    {"due_at", false}, {"worker", false}, {"error", false}};
 	struct span f[COUNT_OF(fields)];
 	struct buf tries;
 
@@ -155,9 +154,8 @@ list_add_row(struct table *t, struct scan *s, struct arena *a)
 	table_add(t, f[1]);
 	table_add(t, buf_span(&tries));
 	add_when(t, f[4]);
-	add_when(t, f[5]);
-	table_add(t, f[6].len > 0 ? f[6] : SPAN("-"));
-	table_add(t, f[7]);
+	table_add(t, f[5].len > 0 ? f[5] : SPAN("-"));
+	table_add(t, f[6]);
 	buf_clear(&tries);
 }
 
@@ -166,8 +164,8 @@ list_print(struct list *l)
 {
 	static const struct table_column columns[] = {{"ID", TABLE_LEFT},
 	    {"PRIORITY", TABLE_LEFT}, {"ATTEMPTS", TABLE_RIGHT},
-	    {"PUSHED", TABLE_RIGHT}, {"DUE", TABLE_RIGHT},
-	    {"WORKER", TABLE_LEFT}, {"ERROR", TABLE_LEFT}};
+	    {"DUE", TABLE_RIGHT}, {"WORKER", TABLE_LEFT},
+	    {"ERROR", TABLE_LEFT}};
 	struct table *t = table_new(columns, COUNT_OF(columns));
 	struct arena *a = arena_new(OUT_MAX);
 	struct buf all;
