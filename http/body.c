@@ -18,17 +18,34 @@ body_init(struct body *b, struct arena *arena, struct span text)
 	scan_init(&b->scan, text);
 }
 
+/* Reads all of it again, as mere JSON. */
+static enum err
+scan_whole(struct body *b)
+{
+	struct span whole = {
+	    b->scan.start, (size_t)(b->scan.end - b->scan.start)};
+
+	scan_init(&b->scan, whole);
+	(void)scan_skip(&b->scan, &whole);
+	return scan_end(&b->scan);
+}
+
 enum err
 body_end(struct body *b)
 {
-	if (b->err == ERR_OK)
-		b->err = scan_end(&b->scan);
-	else
-		return b->err;
+	enum err err;
+
+	/* What is no JSON is refused as that, whatever its fields are. */
 	if (b->err != ERR_OK)
-		(void)snprintf(b->detail, sizeof(b->detail), "byte %zu: %s",
-		    b->scan.at, b->scan.why);
-	return b->err;
+		err = scan_whole(b);
+	else
+		err = scan_end(&b->scan);
+	if (err == ERR_OK)
+		return b->err;
+	b->err = err;
+	(void)snprintf(b->detail, sizeof(b->detail), "byte %zu: %s", b->scan.at,
+	    b->scan.why);
+	return err;
 }
 
 /* ---- refusals --------------------------------------------------------- */
@@ -84,10 +101,8 @@ body_refuse(struct body *b, enum err err, const char *expected)
 bool
 body_refuse_type(struct body *b, const char *expected)
 {
-	struct span ignored;
-
-	/* What is no JSON at all is that first: nothing is read behind. */
-	if (!scan_skip(&b->scan, &ignored))
+	/* Where nothing begins that could be a value, the scanner says so. */
+	if (scan_peek(&b->scan) == SCAN_NONE)
 		return false;
 	return body_refuse(b, ERR_FIELD_TYPE, expected);
 }

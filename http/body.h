@@ -55,7 +55,8 @@ struct body_field {
 
 void body_init(struct body *b, struct arena *arena, struct span text);
 /* Only blanks may follow. Ends every reading: the error, if there was one;
- * detail then says what and where. */
+ * detail then says what and where. A body that is no JSON is refused as such
+ * before anything that a field was refused for. */
 enum err body_end(struct body *b) MUST_CHECK;
 
 /* Remembers the first refusal, of the current field. Returns false. */

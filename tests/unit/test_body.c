@@ -124,6 +124,9 @@ static const struct refusal refusals[] = {
 	{PUSH, "{\"payload\":\"\xff\"}", ERR_BODY_NOT_UTF8, "byte 12: "},
 	{PUSH, "{\"payload\":" OPEN_16 OPEN_16 OPEN_16 OPEN_16, ERR_BODY_TOO_DEEP, "byte "},
 	{TAKE, "{\"worker\":\"w\",\"count\":}", ERR_BODY_NOT_JSON, "byte 22: "},
+	{PUSH, "{\"id\":\"a\"}x", ERR_BODY_NOT_JSON, "byte 10: "},
+	{PUSH, "{\"x\":1,\"payload\":nope}", ERR_BODY_NOT_JSON, "byte 17: "},
+	{TAKE, "{\"count\":-1} {}", ERR_BODY_NOT_JSON, "byte 13: "},
 	{PURGE, "{\"state\":tru}", ERR_BODY_NOT_JSON, "byte 9: "},
 
 	/* the whole body */
