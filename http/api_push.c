@@ -52,22 +52,22 @@ push_count(const struct store_pushed *results, size_t n)
 
 /* Nothing was stored, for one reason: the request fails with it. */
 static void
-push_refuse(struct push *p, enum err err, size_t n)
+push_refuse(struct push *p, enum err err)
 {
 	struct span queue = req_param(p->req, "queue");
 
 	if (err == ERR_PAYLOAD_TOO_LARGE)
 		req_failf(p->req, err,
 		    "field 'payload': expected at most max_payload bytes of "
-		    "queue '%.*s', in none of %zu tasks",
-		    SPAN_ARG(queue), n);
+		    "queue '%.*s'; nothing was stored",
+		    SPAN_ARG(queue));
 	else if (err == ERR_QUEUE_FULL)
 		req_failf(p->req, err,
-		    "queue '%.*s': expected fewer than max_tasks live tasks; "
-		    "none of %zu was stored",
-		    SPAN_ARG(queue), n);
+		    "queue '%.*s' holds max_tasks live tasks; nothing was "
+		    "stored",
+		    SPAN_ARG(queue));
 	else
-		req_failf(p->req, err, "none of %zu tasks was stored", n);
+		req_fail(p->req, err);
 }
 
 static void
@@ -103,7 +103,7 @@ push_on_stored(
 	}
 	c = push_count(results, n);
 	if (c.refused == n && c.one_reason) {
-		push_refuse(p, results[0].err, n);
+		push_refuse(p, results[0].err);
 		return;
 	}
 	out = req_out(p->req);
