@@ -195,6 +195,10 @@ child_place_open(struct child_place *p, const char *state_dir, struct buf *why)
 		err = pick_socket(p, why);
 	if (err != ERR_OK)
 		child_place_close(p);
+	else
+		/* We hold the lock, so whoever still listens there belongs to
+		 * a schedd that has ended: nobody may reach it any more. */
+		unlink(p->socket);
 	return err;
 }
 
