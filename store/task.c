@@ -311,41 +311,50 @@ after_parse(struct span after, struct task_op *op)
 	       op->index < (uint64_t)1 << 40;
 }
 
+static bool
+page_read_task(struct task_op *op, struct reply *c, struct store_task_info *t)
+{
+	struct span holder, opts;
+	int64_t retry;
+
+	t->id = reply_bytes(c);
+	t->state = op->state;
+	t->due_at = reply_int(c, 0);
+	holder = reply_bytes(c);
+	retry = reply_int(c, 0);
+	opts = reply_bytes(c);
+	t->error = reply_bytes(c);
+	read_opts(opts, t);
+	if (op->state == TASK_FINISH)
+		read_value(holder, t);
+	else
+		read_holder(holder, t);
+	read_attempts(retry, t);
+	return op->match.len == 0 || glob_match(op->match, t->id);
+}
+
 static enum err
 page_read(struct task_op *op, const struct redisReply *r,
-    struct store_task_info *tasks, size_t *n, size_t *scanned)
+    struct store_task_info *tasks, struct store_page *page, struct buf *after)
 {
 	struct queue_policy policy;
 	struct reply c;
-	int64_t queue_max;
+	int64_t queue_max, lane, index;
 
 	queue_policy(op->queue, &policy);
 	reply_open(&c, r);
 	queue_max = reply_int(&c, (int64_t)policy.max_attempts);
-	while (reply_left(&c) > 0 && *scanned < op->n) {
-		struct store_task_info *t = &tasks[*n];
-		struct span holder, opts;
-		int64_t retry;
+	lane = reply_int(&c, -1);
+	index = reply_int(&c, 0);
+	for (size_t i = 0; i < op->n && reply_left(&c) > 0; i++) {
+		struct store_task_info *t = &tasks[page->n];
 
 		memset(t, 0, sizeof(*t));
-		t->id = reply_bytes(&c);
-		t->state = op->state;
-		t->due_at = reply_int(&c, 0);
-		holder = reply_bytes(&c);
-		retry = reply_int(&c, 0);
-		opts = reply_bytes(&c);
-		t->error = reply_bytes(&c);
 		t->max_attempts = (uint64_t)queue_max;
-		read_opts(opts, t);
-		if (op->state == TASK_FINISH)
-			read_value(holder, t);
-		else
-			read_holder(holder, t);
-		read_attempts(retry, t);
-		++*scanned;
-		if (op->match.len == 0 || glob_match(op->match, t->id))
-			++*n;
+		page->n += page_read_task(op, &c, t);
 	}
+	if (lane >= 0)
+		buf_addf(after, "%lld:%lld", (long long)lane, (long long)index);
 	return c.bad ? ERR_STORE_REPLY : ERR_OK;
 }
 
@@ -356,32 +365,16 @@ page_on_reply(enum err err, const struct redisReply *r, void *arg)
 	struct store_page page = {NULL, 0, {"", 0}};
 	struct store_task_info *tasks = xcalloc(op->n, sizeof(*tasks));
 	struct buf after;
-	size_t scanned = 0;
 
 	buf_init(&after, 64);
 	if (err == ERR_OK)
-		err = page_read(op, r, tasks, &page.n, &scanned);
+		err = page_read(op, r, tasks, &page, &after);
 	page.tasks = tasks;
-	if (scanned == op->n)
-		buf_addf(&after, "%d:%llu", op->lane,
-		    (unsigned long long)(op->index + scanned));
-	else if (op->state == TASK_TODO && op->lane + 1 < LANE_COUNT)
-		buf_addf(&after, "%d:0", op->lane + 1);
 	page.after = buf_span(&after);
 	op->page_cb(err, err == ERR_OK ? &page : NULL, op->arg);
 	buf_clear(&after);
 	free(tasks);
 	task_op_free(op);
-}
-
-static struct span
-state_key(enum task_state state, int lane)
-{
-	static const char *const lanes[LANE_COUNT] = {
-	    "todo:high", "todo:normal", "todo:low"};
-
-	return span_of(
-	    state == TASK_TODO ? lanes[lane] : task_state_name(state));
 }
 
 void
@@ -406,7 +399,8 @@ store_task_list(struct store *s, struct span queue, enum task_state state,
 		    (struct span){xmemdupz(match.p, match.len), match.len};
 	c = call_new(op->queue);
 	call_begin(c);
-	call_add(c, state_key(state, op->lane));
+	call_add(c, span_of(task_state_name(state)));
+	call_add_u64(c, (uint64_t)op->lane);
 	call_add_u64(c, op->index);
 	call_add_u64(c, op->n);
 	call_send(c, SCRIPT_LIST, page_on_reply, op);
