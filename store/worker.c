@@ -274,6 +274,20 @@ sweep_end(struct sweep *w, enum err err)
 	free(w);
 }
 
+/*
+ * After a start or a reconnect workers get a full timeout to be heard of
+ * again: while we were away they could not reach us.
+ */
+static bool
+sweep_has_silent(const struct store *s)
+{
+	int64_t timeout_ms = (int64_t)s->conf->worker_timeout_ms;
+
+	return s->first_beat > 0 &&
+	       s->first_beat <= store_redis_now(s) - timeout_ms &&
+	       clock_mono_us() - s->ready_at_us >= timeout_ms * 1000;
+}
+
 static void
 sweep_start(struct sweep *w)
 {
@@ -283,9 +297,10 @@ sweep_start(struct sweep *w)
 	store_key(s, &args);
 	resp_add_u64(&args, s->conf->worker_timeout_ms);
 	resp_add_u64(&args, s->conf->worker_forget_ms);
+	resp_add_u64(&args, sweep_has_silent(s) ? SWEEP_NAMES : 0);
 	resp_add_u64(&args, SWEEP_NAMES);
 	redis_conn_script(
-	    s->conn, SCRIPT_SILENT, &args, 5, 1, sweep_on_silent, w);
+	    s->conn, SCRIPT_SILENT, &args, 6, 1, sweep_on_silent, w);
 }
 
 static void
@@ -451,20 +466,6 @@ sweep_on_cleaned(enum err err, const struct redisReply *r, void *arg)
 		sweep_end(w, err);
 	else
 		sweep_clean(w);
-}
-
-/*
- * After a start or a reconnect workers get a full timeout to be heard of
- * again: while we were away they could not reach us.
- */
-static bool
-sweep_has_silent(const struct store *s)
-{
-	int64_t timeout_ms = (int64_t)s->conf->worker_timeout_ms;
-
-	return s->first_beat > 0 &&
-	       s->first_beat <= store_redis_now(s) - timeout_ms &&
-	       clock_mono_us() - s->ready_at_us >= timeout_ms * 1000;
 }
 
 void

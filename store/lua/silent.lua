@@ -1,7 +1,8 @@
 #!lua flags=no-writes
 -- Workers that sent heartbeats and fell silent, and workers to be forgotten.
 -- KEYS: 1 the store's key prefix. ARGV: 1 clock offset, 2 silent after so
--- many ms, 3 forgotten after so many ms, 4 limit of each.
+-- many ms, 3 forgotten after so many ms, 4 limit of silent ones, 5 of those
+-- to be forgotten.
 -- Reply: number of silent ones, their names, then the names to be forgotten.
 -- Atomic: read only.
 local call, prefix = redis.call, KEYS[1]
@@ -11,6 +12,6 @@ local silent = call('ZRANGEBYSCORE', prefix .. 'beats', '-inf', now - ARGV[2],
 	'LIMIT', 0, ARGV[4])
 local reply = { #silent, unpack(silent) }
 local old = call('ZRANGEBYSCORE', prefix .. 'workers', '-inf', now - ARGV[3],
-	'LIMIT', 0, ARGV[4])
+	'LIMIT', 0, ARGV[5])
 for i = 1, #old do reply[#reply + 1] = old[i] end
 return reply
