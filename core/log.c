@@ -41,7 +41,15 @@ struct line {
 	char text[LINE_MAX_LEN];
 	size_t len;
 	bool cut;
+	bool is_access;
 };
+
+/* Access lines of this turn, and how many. */
+static struct {
+	char text[32 * 1024];
+	size_t len, lines;
+	bool on;
+} held;
 
 /* ---- levels ----------------------------------------------------------- */
 
@@ -134,6 +142,17 @@ log_plain_len(const char *p, const char *end)
 	return n;
 }
 
+/* How many bytes from p on are printable ASCII: nearly all of them are. */
+static size_t
+log_ascii_len(const char *p, const char *end)
+{
+	const char *from = p;
+
+	while (p < end && *p >= ' ' && *p <= '~')
+		p++;
+	return (size_t)(p - from);
+}
+
 /* Writes what stands for the byte c into dst; returns its length (2 or 4). */
 static size_t
 log_escape(char dst[4], unsigned char c)
@@ -163,10 +182,15 @@ line_add(struct line *l, const char *p, size_t n)
 	const char *end = p + n;
 
 	while (p < end && !l->cut) {
-		size_t used = log_plain_len(p, end), len = used;
+		size_t used = log_ascii_len(p, end), len;
 		const char *from = p;
 		char escaped[4];
 
+		if (used > sizeof(l->text) - 4 - l->len)
+			used = sizeof(l->text) - 4 - l->len;
+		if (used == 0)
+			used = log_plain_len(p, end);
+		len = used;
 		if (used == 0) {
 			used = 1;
 			len = log_escape(escaped, (unsigned char)*p);
@@ -190,18 +214,19 @@ line_add_time(struct line *l)
 	static time_t second = -1;
 	static char text[24]; /* up to the second */
 	struct timespec ts;
-	char all[40];
+	char ms[] = ".000Z ";
 	struct tm tm;
-	int n;
 
 	clock_gettime(CLOCK_REALTIME, &ts);
 	if (ts.tv_sec != second && gmtime_r(&ts.tv_sec, &tm) != NULL) {
 		second = ts.tv_sec;
 		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
 	}
-	n = snprintf(
-	    all, sizeof(all), "%s.%03ldZ ", text, ts.tv_nsec / 1000000);
-	line_add(l, all, (size_t)n);
+	ms[1] = (char)('0' + ts.tv_nsec / 100000000);
+	ms[2] = (char)('0' + ts.tv_nsec / 10000000 % 10);
+	ms[3] = (char)('0' + ts.tv_nsec / 1000000 % 10);
+	line_add(l, text, strlen(text));
+	line_add(l, ms, sizeof(ms) - 1);
 }
 
 static void __attribute__((format(printf, 2, 0)))
@@ -239,6 +264,40 @@ log_put(const char *p, size_t n)
 	return wrote == (ssize_t)n;
 }
 
+/* The lines that were held back go out in one write. */
+void
+log_flush(void)
+{
+	if (held.len > 0 && !log_put(held.text, held.len))
+		conf.dropped += held.lines;
+	held.len = held.lines = 0;
+}
+
+void
+log_hold_access(bool on)
+{
+	held.on = on;
+	if (!on)
+		log_flush();
+}
+
+/* Access lines may wait for the end of the turn; all others go out at once,
+ * behind those that came before them. */
+static bool
+line_hold(const struct line *l)
+{
+	if (held.len + l->len > sizeof(held.text))
+		log_flush();
+	if (!held.on || !l->is_access) {
+		log_flush();
+		return false;
+	}
+	memcpy(held.text + held.len, l->text, l->len);
+	held.len += l->len;
+	held.lines++;
+	return true;
+}
+
 static void
 line_put(struct line *l)
 {
@@ -249,7 +308,7 @@ line_put(struct line *l)
 	l->text[l->len++] = '\n';
 	if (conf.sink != NULL)
 		conf.sink(l->text, l->len);
-	else if (!log_put(l->text, l->len))
+	else if (!line_hold(l) && !log_put(l->text, l->len))
 		conf.dropped++;
 }
 
@@ -258,6 +317,7 @@ line_begin(struct line *l, enum log_level level, const char *event)
 {
 	l->len = 0;
 	l->cut = false;
+	l->is_access = strncmp(event, "access.", 7) == 0;
 	line_add_time(l);
 	line_add(l, LEVEL_NAMES[level], strlen(LEVEL_NAMES[level]));
 	line_add(l, " ", 1);

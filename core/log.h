@@ -47,6 +47,11 @@ void log_write(enum log_level level, const char *event, const char *fmt, ...)
 	} while (0)
 #define LOG_FIRST_(first, ...) first
 
+/* While on, lines of the component "access" wait for log_flush, which the
+ * loop calls at the end of each turn; every other line goes out at once. */
+void log_hold_access(bool on);
+void log_flush(void);
+
 /* The value as it stands in a line: bare when it is plain, else in double
  * quotes with \" \\ \n \xNN. Returns dst. size >= 5. */
 const char *log_quote(char *dst, size_t size, struct span value);

@@ -71,6 +71,7 @@ turn_end(struct loop *l)
 	if (!l->is_in_turn)
 		return;
 	l->is_in_turn = false;
+	log_flush();
 	if (l->observer == NULL)
 		return;
 	held_us = clock_mono_us_fresh() - l->turn_began_us;
@@ -100,9 +101,11 @@ loop_turn(struct loop *l, int flags)
 {
 	ASSERT(running == NULL);
 	running = l;
+	log_hold_access(true);
 	if (event_base_loop(l->base, flags | EVLOOP_NO_EXIT_ON_EMPTY) < 0)
 		log_error("loop.failed", "errno=%d", errno);
 	turn_end(l);
+	log_hold_access(false);
 	running = NULL;
 }
 
