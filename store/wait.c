@@ -90,13 +90,29 @@ take_unpark(struct store_take *t)
 		timer_disarm(&q->store->wheel_timer);
 }
 
+/* By age: one that was asked for in vain keeps its place in front. */
+static void
+waiting_insert(struct queue *q, struct store_take *t)
+{
+	struct list *pos = q->waiting.prev;
+
+	if (!list_is_empty(&q->waiting) &&
+	    CONTAINER_OF(pos, struct store_take, link)->began_us > t->began_us)
+		for (pos = &q->waiting;
+		     CONTAINER_OF(pos->next, struct store_take, link)
+			 ->began_us <= t->began_us;
+		     pos = pos->next)
+			;
+	list_insert(&t->link, pos, pos->next);
+}
+
 static void
 take_park(struct store *s, struct store_take *t)
 {
 	struct queue *q = t->queue_ref;
 
 	t->where = TAKE_WAITING;
-	list_add_tail(&q->waiting, &t->link);
+	waiting_insert(q, t);
 	list_add_tail(&s->wheel[t->expires_tick % WHEEL_SLOTS], &t->wheel_link);
 	q->waiting_count++;
 	if (s->waiting++ == 0) {

@@ -54,6 +54,7 @@ for i = 3, #ARGV, 4 do
 	t.lease = now + (ARGV[i + 2] ~= '' and ARGV[i + 2] or meta[2] or ARGV[2])
 	if ARGV[i + 3] ~= '' then
 		t.field = ARGV[i] .. ' ' .. ARGV[i + 3]
+		call('ZCARD', base .. 'requests')
 		t.ids = again(t.field)
 	end
 	if not t.ids then want = want + t.count end
@@ -63,6 +64,8 @@ end
 -- A key of the wrong type must stop us before anything leaves a lane.
 local tried = call('HLEN', base .. 'retry')
 call('HLEN', base .. 'holder')
+call('HLEN', base .. 'held')
+call('HLEN', base .. 'task')
 call('ZCARD', base .. 'doing')
 local ids, values, first = {}, {}, 1
 if not meta[1] then pop(want, ids, values) end
