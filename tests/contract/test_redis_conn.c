@@ -353,6 +353,12 @@ test_hopeless_can_be_mended(void **state)
 	freeReplyObject(test_redis_command(&redis, "ACL SETUSER w >p"));
 	wait_ready(&f, 1);
 	assert_int_equal(log_count("redis.hopeless"), 1);
+	/* Hopeless again is told again. */
+	f.hopeless = 0;
+	freeReplyObject(test_redis_command(&redis, "ACL SETUSER w <p"));
+	freeReplyObject(test_redis_command(&redis, "CLIENT KILL TYPE normal"));
+	wait_hopeless(&f);
+	assert_int_equal(log_count("redis.hopeless"), 2);
 }
 
 /* What CONFIG would say is only a warning; what the scripts need is not. */

@@ -261,6 +261,54 @@ test_silent_with_half_written_command(void **state)
 	free(large);
 }
 
+/* The same with nothing before it: the half on the wire must not be followed
+ * by another command, so the connection goes. */
+static void
+test_silent_with_nothing_but_a_half(void **state)
+{
+	enum { SIZE = 8 << 20 };
+	char *large = calloc(1, SIZE);
+	struct answer half;
+
+	(void)state;
+	f.conf.deadline_ms = 300;
+	fixture_open_ready(&f, proxy.url, "");
+	test_proxy_tell(&proxy, "stall up");
+	give_script(&f, &half, TEST_WRITE, "k", large, SIZE);
+	wait_answer(&half);
+	assert_int_equal(half.err, ERR_REDIS_DOWN);
+	assert_int_equal(f.lost, 1);
+	f.conf.deadline_ms = 5000;
+	test_proxy_tell(&proxy, "clear");
+	expect_works_again(2);
+	assert_int_equal(test_redis_integer(&redis, "EXISTS k"), 0);
+	free(large);
+}
+
+/* Redis says NOSCRIPT while the next command is half written: the repeated
+ * call goes behind that one. */
+static void
+test_noscript_with_half_written_command(void **state)
+{
+	enum { SIZE = 8 << 20 };
+	char *large = calloc(1, SIZE);
+	struct answer small, half;
+
+	(void)state;
+	fixture_open_ready(&f, proxy.url, "");
+	freeReplyObject(test_redis_command(&redis, "SCRIPT FLUSH"));
+	test_proxy_tell(&proxy, "delay 50 up");
+	give_write(&f, &small, "k", "one");
+	give_script(&f, &half, TEST_WRITE, "k", large, SIZE);
+	wait_answer(&small);
+	wait_answer(&half);
+	assert_int_equal(small.err, ERR_OK);
+	assert_int_equal(half.err, ERR_OK);
+	assert_int_equal(f.lost, 0);
+	assert_int_equal(test_redis_integer(&redis, "LLEN k"), 2);
+	free(large);
+}
+
 /* Lost with a half-written command: it is sent anew, whole, and once. */
 static void
 test_half_written_command_is_sent_again(void **state)
@@ -590,6 +638,8 @@ main(void)
 	    CASE(test_cut_at_any_byte_of_hello),
 	    CASE(test_silent),
 	    CASE(test_silent_with_half_written_command),
+	    CASE(test_silent_with_nothing_but_a_half),
+	    CASE(test_noscript_with_half_written_command),
 	    CASE_TCP(test_half_written_command_is_sent_again),
 	    CASE(test_half_written_command_is_sent_again),
 	    CASE(test_silent_hello),
