@@ -45,8 +45,10 @@ def check_functions(rel):
 
 def check_file(rel):
     lines = text(rel).count("\n")
-    if lines > FILE_LOOK[rel.suffix]:
-        yield lines > FILE_BOUND[rel.suffix], f"{rel}: {lines} lines"
+    # A header of the tests holds code that several of them share.
+    kind = ".c" if rel.parts[0] == "tests" else rel.suffix
+    if lines > FILE_LOOK[kind]:
+        yield lines > FILE_BOUND[kind], f"{rel}: {lines} lines"
 
 
 def main():
