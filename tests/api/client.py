@@ -123,6 +123,12 @@ class Client:
         return Queue(self, name)
 
 
+def quoted(task_id):
+    """An id as a segment of a path, where . and .. would be something else."""
+    text = quote(task_id, safe="")
+    return text.replace(".", "%2E") if task_id in (".", "..") else text
+
+
 class Queue:
     """What one may do with a queue. Methods without try_ must succeed."""
 
@@ -214,7 +220,7 @@ class Queue:
 
     def try_task(self, task_id):
         """GET of one task."""
-        path = f"{self.path}/tasks/{quote(task_id, safe='')}"
+        path = f"{self.path}/tasks/{quoted(task_id)}"
         return self.client.get(path)
 
     def task(self, task_id):
@@ -234,7 +240,7 @@ class Queue:
 
     def remove(self, task_id):
         """DELETE of one task."""
-        path = f"{self.path}/tasks/{quote(task_id, safe='')}"
+        path = f"{self.path}/tasks/{quoted(task_id)}"
         return self.client.call("DELETE", path)
 
     def page(self, state, **query):

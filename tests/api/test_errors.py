@@ -1,6 +1,5 @@
 """Every error that can reach a client, at least once, for its real reason."""
 
-import json
 import threading
 
 import pytest
@@ -12,7 +11,7 @@ SETTINGS = {"http": {"max_body": "64KiB", "header_timeout": "500ms"}}
 
 # Those that no answer can carry, and why.
 NOT_IN_ANSWERS = {
-    "JANITOR_CLEANUP": "in the log and the metrics: test_janitor_duties",
+    "JANITOR_CLEANUP": "in the log and the metrics: test_janitor_clean_up",
     "JANITOR_FINISH": "in the log and the metrics: test_janitor_duties",
     "JANITOR_FAILED": "in the log and the metrics: test_janitor_duties",
     "JANITOR_DOING": "in the log and the metrics: test_janitor_duties",
@@ -96,8 +95,8 @@ def test_unknown_things(client, queue):
 def test_limits(queue):
     tasks = {"tasks": [{"payload": 1}] * 1001}
     saw(queue.post("tasks", tasks), 413, "TOO_MANY_ITEMS")
-    queue.patch(max_tasks=1, max_payload=10)
-    saw(queue.post("tasks", {"payload": "x" * 11}), 413, "PAYLOAD_TOO_LARGE")
+    queue.patch(max_tasks=1, max_payload=100)
+    saw(queue.post("tasks", {"payload": "x" * 101}), 413, "PAYLOAD_TOO_LARGE")
     queue.push("a")
     saw(queue.post("tasks", {"payload": 1}), 429, "QUEUE_FULL")
 
@@ -342,26 +341,26 @@ def test_server_limits(place):
 
 
 def test_shutting_down(place):
-    """A request that comes behind a waiting take while the server drains."""
+    """A request that comes behind one that is still open while the server
+    drains: the open one is served, the later one is refused."""
     redis = place.redis()
     settings = redis.settings()
-    settings['redis "main"']["deadline"] = "5s"
+    settings['redis "main"']["deadline"] = "10s"
     schedd = place.schedd(settings)
-    with Raw(schedd.addr) as slow, Raw(schedd.addr) as late:
-        late.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert late.receive().status == 200
+    with Raw(schedd.addr) as raw:
         redis.pause()
-        body = json.dumps({"payload": 1})
-        slow.send(post("/v1/queues/q/tasks", body))
-        late.send("POST /v1/queues/q/take HTTP/1.1\r\nHost: x\r\nContent-Length: 14\r\n\r\n{")
-        mark = schedd.mark()
-        wait_until(lambda: schedd.process.poll() is None)
+        raw.send(post("/v1/queues/q/tasks", '{"payload":1}'))
+        pending = lambda c: c.get_json("/v1/stats")["store"]["pending"]
+        with schedd.client() as client:
+            wait_until(lambda: pending(client) > 0, what="the push to be sent")
         schedd.process.terminate()
-        schedd.wait_log("server.stopping", after=mark)
-        late.send('"worker":"w"}')
-        saw(late.receive(), 503, "SHUTTING_DOWN")
+        schedd.wait_log("server.stopping")
+        raw.send(post("/v1/queues/q/take", '{"worker":"w"}'))
         redis.resume()
-        assert slow.receive().status == 201
+        assert raw.receive().status == 201
+        got = saw(raw.receive(), 503, "SHUTTING_DOWN")
+        assert got.headers["Connection"] == "close"
+        assert raw.at_end()
     assert schedd.wait_end() == 0
 
 
@@ -382,52 +381,68 @@ def test_client_gone(schedd, client, queue):
 
 
 @pytest.mark.parametrize(
-    "key, code, duty",
-    [
-        ("doing", 3, "doing"),
-        ("failed", 2, "failed"),
-        ("delayed", 5, "delayed"),
-        ("finish", 1, "finish"),
-        ("dead", 4, "dead"),
-    ],
+    "code, duty",
+    [(1, "finish"), (2, "failed"), (3, "doing"), (4, "dead"), (5, "delayed")],
 )
-def test_janitor_duties(redis, own, key, code, duty):
+def test_janitor_duties(redis, own, code, duty):
     """A queue that cannot be worked on does not stop the others."""
     other = own.client.queue("other")
-    own.patch(finish_keep=0, dead_keep=1, max_attempts=1)
-    mark = own.schedd.mark()
     fill_for(own, duty)
-    type_lie(redis, key)
+    lie(redis, duty)
+    mark = own.schedd.mark()
     own.schedd.move_clock(5000)
-    line = own.schedd.wait_log("janitor.failed", after=mark)
-    assert line.values["error"] in (f"E{code:03d}", "E000"), line
+
+    def said():
+        lines = [x for x in own.schedd.lines[mark:] if x.event == "janitor.failed"]
+        return [x for x in lines if x.values["duty"] == duty]
+
+    line = wait_until(said, what=f"janitor.failed of {duty}")[0]
+    assert line.values["error"] == f"E{code:03d}" and line.values["queue"] == "q"
+    page = own.client.get("/metrics").body.decode()
+    assert f'schedd_janitor_errors_total{{duty="{duty}"}} 0' not in page
     other.push({"id": "d", "payload": 1, "delay_s": 1000})
     own.schedd.move_clock(1001)
     wait_until(lambda: other.counts() == {"todo": 1}, what="the other queue")
 
 
 def fill_for(queue, duty):
-    """Gives the duty something to do later on."""
-    queue.push("a", "b", "c")
+    """Gives the duty something to do later on, and none to the others."""
     if duty == "delayed":
         queue.push({"id": "d", "payload": 1, "delay_s": 1000})
+        return
+    queue.patch(max_attempts=5, retry_base_s=1000, finish_age_s=1000)
+    queue.patch(dead_age_s=1000)
+    queue.push("a", "b")
     queue.take(lease_s=1000)
     if duty == "failed":
-        queue.patch(max_attempts=5, retry_base_s=1000)
         queue.fail("a", "b")
-    if duty == "finish":
-        queue.patch(finish_keep=100, finish_age_s=1000)
+    elif duty == "finish":
         queue.finish("a", "b")
-    if duty == "dead":
-        queue.patch(dead_age_s=1000, dead_keep=100)
+    elif duty == "dead":
         queue.fail("a", "b", retry=False)
 
 
-def type_lie(redis, key):
-    """What the duty is to change has another type than it looks."""
-    helper = {"doing": "holder", "failed": "opts", "delayed": "opts"}.get(key, "error")
-    redis.do("DEL", f"sched:{{q}}:{helper}")
-    redis.do("SET", f"sched:{{q}}:{helper}", "of another type")
+def lie(redis, duty):
+    """What the duty has to change has another type than it needs."""
+    key = {"doing": "held", "finish": "retry", "dead": "retry"}.get(duty, "opts")
+    redis.do("DEL", f"sched:{{q}}:{key}")
+    redis.do("SET", f"sched:{{q}}:{key}", "of another type")
+
+
+def test_janitor_clean_up(redis, own):
+    """Number 000: workers, request ids, cancel marks."""
+    own.push("a")
+    own.take(lease_s=1000, request_id="r")
+    redis.do("DEL", "sched:{q}:request")
+    redis.do("SET", "sched:{q}:request", "of another type")
+    mark = own.schedd.mark()
+    own.schedd.move_clock(1001)
+
+    def said():
+        lines = [x for x in own.schedd.lines[mark:] if x.event == "janitor.failed"]
+        return [x for x in lines if x.values["duty"] == "workers"]
+
+    assert wait_until(said, what="janitor.failed")[0].values["error"] == "E000"
 
 
 # -- all of them ------------------------------------------------------------

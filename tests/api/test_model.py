@@ -91,8 +91,8 @@ class Pair:
         """The retry times of tasks that just failed: checked, then taken."""
         now = self.now()
         for task_id in ids:
-            task = self.model.tasks[task_id]
-            if task.state != "failed" or task.due is not None:
+            task = self.model.tasks.get(task_id)
+            if not task or task.state != "failed" or task.due is not None:
                 continue
             task.due = to_ms(self.queue.task(task_id)["due_at"])
             wait = min(1000 * 2 ** (task.used - 1), 5000) * 1000
@@ -351,6 +351,15 @@ class Pair:
         lanes = {lane: len(ids) for lane, ids in self.model.lanes.items()}
         assert got["lanes"] == lanes, got
 
+    def print_difference(self):
+        """Which tasks are elsewhere than the model has them."""
+        there = {t["id"]: t for s in STATES for t in self.queue.all(s)}
+        print(f"now {self.now()}")
+        for task_id in sorted(set(there) | set(self.model.tasks)):
+            got, task = there.get(task_id), self.model.tasks.get(task_id)
+            if (got and got["state"]) != (task and task.state):
+                print(f"there: {got}\nmodel: {task}")
+
     def compare_all(self):
         """Every task of every state."""
         seen = 0
@@ -428,6 +437,7 @@ class Driver:
                     pair.compare_counts()
                 except AssertionError:
                     print(f"operation {number}: {op.__name__} on {pair.queue.name}")
+                    pair.print_difference()
                     raise
             if number % DUMP_EVERY == 0:
                 for one in self.pairs:

@@ -374,7 +374,7 @@ def test_default_payload_cap_is_64_kib(queue):
 
 def test_two_reasons_are_told_one_by_one(queue):
     queue.patch(max_tasks=1, max_payload=10)
-    queue.push("a")
+    queue.push({"id": "a", "payload": 1})
     got = queue.post(
         "tasks", {"tasks": [{"payload": 1}, {"payload": "far too long"}]}
     )

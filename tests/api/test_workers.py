@@ -5,7 +5,24 @@ import pytest
 from server import wait_until
 from times import to_ms
 
-SETTINGS = {"worker": {"timeout": "60s", "forget": "1h"}}
+TIMEOUT_S = 6
+SETTINGS = {"worker": {"timeout": f"{TIMEOUT_S}s", "forget": "1h"}}
+
+
+def wait_grace(client):
+    """After a start workers have a whole timeout, in real time, to be heard
+    of again."""
+    wait_until(
+        lambda: client.get_json("/v1/stats")["uptime_s"] > TIMEOUT_S + 0.5,
+        TIMEOUT_S + 10,
+        "the grace after the start to be over",
+    )
+
+
+@pytest.fixture(name="late")
+def _late(client):
+    """That grace is over."""
+    wait_grace(client)
 
 
 def worker(client, name):
@@ -33,7 +50,7 @@ def wait_worker(client, name, test):
 
 def test_heartbeat(schedd, client):
     details = {"load": 0.5, "version": "1.2", "running": ["a"], "pid": 7, "host": "h"}
-    assert beat(client, "beats", details)["timeout_s"] == 60
+    assert beat(client, "beats", details)["timeout_s"] == TIMEOUT_S
     one = wait_worker(client, "beats", lambda w: w["last_heartbeat"])
     assert one["details"] == details and one["held"] == 0
     assert one["addr"].startswith("127.0.0.1")
@@ -110,14 +127,15 @@ def test_list_is_sorted(client, queue):
 # -- silence ----------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("late")
 def test_silent_worker_loses_its_leases(schedd, client, queue):
     queue.push("a", "b", "c")
     beat(client, "silent")
     assert queue.take_ids("silent", count=2) == ["a", "b"]
     wait_worker(client, "silent", lambda w: w["last_heartbeat"] and w["held"] == 2)
-    schedd.move_clock(30)
+    schedd.move_clock(TIMEOUT_S // 2)
     assert queue.counts() == {"todo": 1, "doing": 2}
-    schedd.move_clock(35)
+    schedd.move_clock(TIMEOUT_S)
     wait_until(lambda: queue.counts() == {"todo": 3}, what="the leases")
     tasks = queue.take("w2")
     assert sorted(t["id"] for t in tasks[:2]) == ["a", "b"]
@@ -126,13 +144,14 @@ def test_silent_worker_loses_its_leases(schedd, client, queue):
     assert got["refused"][0]["error"]["name"] == "LEASE_LOST"
 
 
+@pytest.mark.usefixtures("late")
 def test_beating_worker_keeps_them(schedd, client, queue):
     queue.push("a")
     beat(client, "steady")
     queue.take("steady")
     for _ in range(4):
         last = wait_worker(client, "steady", lambda w: w["last_heartbeat"])
-        schedd.move_clock(40)
+        schedd.move_clock(TIMEOUT_S // 2)
         beat(client, "steady")
         wait_worker(
             client,
@@ -142,6 +161,7 @@ def test_beating_worker_keeps_them(schedd, client, queue):
     assert queue.counts() == {"doing": 1}
 
 
+@pytest.mark.usefixtures("late")
 def test_worker_without_heartbeats_keeps_them(schedd, client, queue):
     queue.push("a")
     queue.take("quiet")
@@ -150,22 +170,24 @@ def test_worker_without_heartbeats_keeps_them(schedd, client, queue):
     queue.push("b")
     queue.take("noisy")
     wait_worker(client, "noisy", lambda w: w["last_heartbeat"] and w["held"] == 1)
-    schedd.move_clock(65)
+    schedd.move_clock(TIMEOUT_S + 1)
     wait_until(lambda: queue.counts() == {"todo": 1, "doing": 1}, what="noisy's lease")
     assert queue.state("a") == "doing" and queue.state("b") == "todo"
 
 
+@pytest.mark.usefixtures("late")
 def test_silence_until_dead(schedd, client, queue):
     queue.patch(max_attempts=1)
     queue.push("a")
     beat(client, "lost")
     queue.take("lost")
     wait_worker(client, "lost", lambda w: w["last_heartbeat"] and w["held"] == 1)
-    schedd.move_clock(65)
+    schedd.move_clock(TIMEOUT_S + 1)
     wait_until(lambda: queue.counts() == {"dead": 1}, what="dead")
     assert "lost" in queue.task("a")["error"]
 
 
+@pytest.mark.usefixtures("late")
 def test_silent_with_many_leases(schedd, client, queue):
     ids = [f"t{i}" for i in range(3000)]
     for first in range(0, 3000, 1000):
@@ -175,7 +197,7 @@ def test_silent_with_many_leases(schedd, client, queue):
     queue.take("other")
     beat(client, "heavy")
     wait_worker(client, "heavy", lambda w: w["last_heartbeat"])
-    schedd.move_clock(65)
+    schedd.move_clock(TIMEOUT_S + 1)
     wait_until(
         lambda: queue.counts() == {"todo": 3000, "doing": 100}, 30, "3,000 leases"
     )
@@ -211,9 +233,42 @@ def test_remove_right_after_the_first_word(client, queue):
     assert queue.counts() == {"todo": 1}
 
 
-def test_old_workers_are_forgotten(schedd, client, queue):
-    queue.make()
-    queue.take("old")
-    wait_worker(client, "old", lambda w: True)
-    schedd.move_clock(3700)
-    wait_until(lambda: worker(client, "old") is None, what="old to be forgotten")
+def test_restart_gives_workers_time(place):
+    """They could not reach us while we were away; then silence counts."""
+    schedd = place.schedd(SETTINGS)
+    with schedd.client() as client:
+        queue = client.queue("q")
+        queue.push("a")
+        beat(client, "loyal")
+        queue.take("loyal")
+        wait_worker(client, "loyal", lambda w: w["last_heartbeat"] and w["held"] == 1)
+    schedd.stop()
+    schedd.offset_s += 10 * TIMEOUT_S
+    schedd.start()
+    with schedd.client() as client:
+        queue = client.queue("q")
+
+        def over():
+            stats = client.get_json("/v1/stats")
+            if stats["uptime_s"] < TIMEOUT_S - 0.5:
+                assert queue.counts() == {"doing": 1}, stats["uptime_s"]
+            return queue.counts() == {"todo": 1}
+
+        wait_until(over, TIMEOUT_S + 10, "the silence to count")
+
+
+def test_old_workers_are_forgotten(place):
+    """That is looked for at the start and once a minute."""
+    schedd = place.schedd(SETTINGS)
+    with schedd.client() as client:
+        queue = client.queue("q")
+        queue.make()
+        queue.take("old")
+        wait_worker(client, "old", lambda w: True)
+    schedd.stop()
+    schedd.offset_s += 3700
+    schedd.start()
+    with schedd.client() as client:
+        client.queue("q").take("young")
+        wait_worker(client, "young", lambda w: True)
+        wait_until(lambda: worker(client, "old") is None, what="old to be forgotten")
