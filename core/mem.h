@@ -16,7 +16,7 @@
 #define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
 
 /* The struct of the given type whose member is at ptr. */
-#define CONTAINER_OF(ptr, type, member)                                        \
+#define CONTAINER_OF(ptr, type, member) \
 	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 _Noreturn void assert_failed(const char *what, const char *file, int line);

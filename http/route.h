@@ -33,15 +33,15 @@ enum role {
 enum { ROUTE_MAX_PARAMS = 3 };
 
 struct route {
-	unsigned method;      /* one METHOD_ bit */
-	const char *pattern;  /* "/v1/queues/{queue}/tasks" */
+	unsigned method;     /* one METHOD_ bit */
+	const char *pattern; /* "/v1/queues/{queue}/tasks" */
 	req_fn *handler;
 	enum role role;
-	uint64_t body_max;    /* bytes; 0 = takes no body; UINT64_MAX = the
-	                         setting http.max_body */
-	const char *query;    /* names it knows, comma separated, "" = none;
-	                         any other is QUERY_BAD */
-	const char *doc;      /* one line, also in openapi.json */
+	uint64_t body_max; /* bytes; 0 = takes no body; UINT64_MAX = the
+			      setting http.max_body */
+	const char *query; /* names it knows, comma separated, "" = none;
+			      any other is QUERY_BAD */
+	const char *doc;   /* one line, also in openapi.json */
 };
 
 const struct route *routes_get(size_t *count);
