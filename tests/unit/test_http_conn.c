@@ -1,6 +1,6 @@
 /* One client against the engine: answers, order, limits, faults, leaving. */
 
-#include "tests/unit/http_rig.h"
+#include "tests/unit/http_client.h"
 
 static struct client a;
 

@@ -1,6 +1,6 @@
 /* Listening, the cap, short descriptors, the drain. */
 
-#include "tests/unit/http_rig.h"
+#include "tests/unit/http_client.h"
 
 #include <sys/resource.h>
 #include <sys/stat.h>
