@@ -147,6 +147,8 @@ void
 call_send(struct call *c, enum script_id id, redis_reply_cb *cb, void *arg)
 {
 	queue_touch(c->queue);
+	metric_add_series(METRIC_STORE_GATHERED, c->store->gathered_slot[id],
+	    c->ops_count > 0 ? c->ops_count : 1);
 	redis_conn_script(c->store->conn, id, &c->args, c->argc, 1, cb, arg);
 }
 
@@ -365,6 +367,7 @@ store_push(struct store *s, struct span queue, const struct store_task *tasks,
 		return;
 	}
 	list_add_tail(&c->ops, &op->link);
+	c->ops_count++;
 	queue_mark_dirty(q);
 }
 
@@ -485,6 +488,7 @@ store_report(struct store *s, struct span queue, struct span worker,
 	}
 	c->items += n;
 	list_add_tail(&c->ops, &op->link);
+	c->ops_count++;
 	queue_mark_dirty(q);
 }
 

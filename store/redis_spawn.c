@@ -286,8 +286,12 @@ add_settings(struct buf *b, const struct child_place *p, const char *password)
 {
 	char *log = join(p->folder, "redis.log");
 
+	/* Listpacks are short: they are searched from end to end, and the
+	 * tasks that fifty workers hold would pay for it. */
 	buf_add_str(b, "port 0\n"
 		       "unixsocketperm 600\n"
+		       "hash-max-listpack-entries 16\n"
+		       "zset-max-listpack-entries 16\n"
 		       "maxclients 128\n"
 		       "databases 1\n"
 		       "loglevel notice\n"

@@ -16,7 +16,9 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/metrics.h"
 #include "store/redis_child.h"
+#include "store/script.h"
 
 enum { PASSWORD_MAX = 512, NAMES_AGAIN_MS = 250 };
 
@@ -183,6 +185,9 @@ store_new(struct loop *loop, const struct conf *conf)
 	s->loop = loop;
 	s->conf = conf;
 	s->redis = &conf->redis[0];
+	for (int i = 0; i < SCRIPT_COUNT; i++)
+		s->gathered_slot[i] = metric_series(
+		    METRIC_STORE_GATHERED, script_table()[i].stem);
 	list_init(&s->dirty);
 	list_init(&s->touched);
 	list_init(&s->done);

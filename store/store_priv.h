@@ -38,6 +38,7 @@ struct call {
 	struct store *store;
 	struct queue *queue;
 	struct list ops; /* struct op or struct store_take, in order */
+	size_t ops_count;
 	struct buf args;
 	unsigned argc;
 	size_t items;
@@ -114,6 +115,7 @@ struct store {
 	size_t tick_next; /* where the next tick goes on */
 	uint64_t tick_serial;
 
+	unsigned gathered_slot[SCRIPT_COUNT]; /* of METRIC_STORE_GATHERED */
 	struct list dirty, touched;
 	struct post flush_post;
 	struct list done;

@@ -293,6 +293,7 @@ take_ask(struct call *c, struct store_take *t)
 	t->where = TAKE_ASKED;
 	t->asked_seq = c->queue->seq;
 	list_add_tail(&c->ops, &t->link);
+	c->ops_count++;
 }
 
 /* The next take to ask for: of those that wait, then the fresh ones. */

@@ -51,7 +51,8 @@ end
 local takers, want = {}, 0
 for i = 3, #ARGV, 4 do
 	local t = { worker = ARGV[i], count = tonumber(ARGV[i + 1]) }
-	t.lease = now + (ARGV[i + 2] ~= '' and ARGV[i + 2] or meta[2] or ARGV[2])
+	local lease = ARGV[i + 2] ~= '' and ARGV[i + 2] or meta[2] or ARGV[2]
+	t.lease = string.format('%.0f', now + lease)
 	if ARGV[i + 3] ~= '' then
 		t.field = ARGV[i] .. ' ' .. ARGV[i + 3]
 		call('ZCARD', base .. 'requests')
