@@ -19,6 +19,7 @@
 #include "core/log.h"
 #include "core/loop.h"
 #include "core/mem.h"
+#include "core/metrics.h"
 #include "http/server.h"
 #include "janitor/janitor.h"
 #include "store/store.h"
@@ -179,6 +180,12 @@ raise_fd_limit(const struct conf *conf)
 		    (unsigned long long)want);
 }
 
+static void
+turn_on_end(uint64_t held_us)
+{
+	metric_observe(METRIC_LOOP_HELD, 0, (double)held_us / 1e6);
+}
+
 static enum err
 start(struct program *p, struct buf *why)
 {
@@ -190,6 +197,7 @@ start(struct program *p, struct buf *why)
 		buf_add_str(why, "the event loop cannot be made");
 		return ERR_BUG;
 	}
+	loop_set_turn_observer(p->loop, turn_on_end);
 	log_info("server.starting", "version=%s pid=%d", SCHEDD_VERSION,
 	    (int)getpid());
 	err = store_open(&p->store, p->loop, p->conf, why);

@@ -167,6 +167,7 @@ single_value(const struct page *page, enum metric m, double *value)
 	} rows[] = {
 	    {METRIC_HTTP_CONNECTIONS,
 		(double)server_connections(req_server(page->req))},
+	    {METRIC_STORE_PENDING, (double)store_pending(req_store(page->req))},
 	    {METRIC_WORKERS, (double)store_worker_count(req_store(page->req))},
 	    {METRIC_PROCESS_RSS, (double)page->usage.rss_bytes},
 	    {METRIC_PROCESS_CPU, page->usage.cpu_seconds},

@@ -90,7 +90,7 @@ stats_add_server(struct buf *out, struct req *req)
 	buf_add_str(out, "\"reason\":");
 	api_add_text(out, span_of(ready ? "" : why));
 	buf_addf(out, ",\"store\":{\"pending\":%llu,\"lost\":%llu},",
-	    (unsigned long long)metric_value(METRIC_STORE_PENDING),
+	    (unsigned long long)store_pending(req_store(req)),
 	    (unsigned long long)metric_value(METRIC_STORE_LOST));
 	buf_addf(out,
 	    "\"connections\":%zu,\"waiting_takes\":%zu,\"workers\":%zu,",

@@ -91,6 +91,7 @@ conn_on_ready(void *arg)
 	struct store *s = arg;
 
 	s->ready_at_us = clock_mono_us();
+	metric_set_series(METRIC_STORE_UP, s->up_slot, 1);
 	for (size_t i = 0; i < s->queue_count; i++)
 		queue_touch(s->sorted[i]);
 	queues_load(s, names_on_loaded);
@@ -99,8 +100,10 @@ conn_on_ready(void *arg)
 static void
 conn_on_lost(const char *reason, void *arg)
 {
+	struct store *s = arg;
+
 	(void)reason; /* the connection has logged it */
-	(void)arg;
+	metric_set_series(METRIC_STORE_UP, s->up_slot, 0);
 }
 
 static void
@@ -138,6 +141,12 @@ store_is_ready(const struct store *s, const char **why)
 	else
 		return true;
 	return false;
+}
+
+size_t
+store_pending(const struct store *s)
+{
+	return redis_conn_pending(s->conn);
 }
 
 /* ---- opening ----------------------------------------------------------- */
@@ -188,6 +197,7 @@ store_new(struct loop *loop, const struct conf *conf)
 	for (int i = 0; i < SCRIPT_COUNT; i++)
 		s->gathered_slot[i] = metric_series(
 		    METRIC_STORE_GATHERED, script_table()[i].stem);
+	s->up_slot = metric_series(METRIC_STORE_UP, s->redis->name);
 	list_init(&s->dirty);
 	list_init(&s->touched);
 	list_init(&s->done);

@@ -55,6 +55,9 @@ void store_on_ready(struct store *s, store_ready_cb *cb, void *arg);
 /* May pushes be accepted now? Else why says why not, for /readyz. */
 bool store_is_ready(const struct store *s, const char **why);
 
+/* Commands that wait to be sent or for their answer. */
+size_t store_pending(const struct store *s);
+
 /* Completes what is pending with SHUTTING_DOWN, flushes worker sightings,
  * ends the private redis-server; cb when all of it is done. */
 void store_close(struct store *s, void (*cb)(void *arg), void *arg);

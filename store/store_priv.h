@@ -115,6 +115,7 @@ struct store {
 	size_t tick_next; /* where the next tick goes on */
 	uint64_t tick_serial;
 
+	unsigned up_slot;                     /* of METRIC_STORE_UP */
 	unsigned gathered_slot[SCRIPT_COUNT]; /* of METRIC_STORE_GATHERED */
 	struct list dirty, touched;
 	struct post flush_post;
