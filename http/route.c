@@ -195,10 +195,12 @@ params_read(
 	struct span part;
 	enum err err = ERR_OK;
 
-	for (size_t i = 0; err == ERR_OK && pattern_cut(&pattern, &part); i++)
+	for (size_t i = 0; err == ERR_OK && pattern_cut(&pattern, &part); i++) {
+		ASSERT(i < s->count);
 		if (is_param(part))
 			err = param_read(
 			    arena, param_name(part), s->part[i], out);
+	}
 	return err;
 }
 
