@@ -38,5 +38,5 @@ err_is_retryable(enum err e)
 	int http = err_info(e)->http;
 
 	return http == 408 || http == 429 || http == 503 || http == 504 ||
-	    http == 507;
+	       http == 507;
 }

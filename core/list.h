@@ -15,12 +15,12 @@ struct list {
 	struct list *next, *prev;
 };
 
-#define LIST_FOREACH(pos, head)                                                \
+#define LIST_FOREACH(pos, head) \
 	for ((pos) = (head)->next; (pos) != (head); (pos) = (pos)->next)
 
 /* As LIST_FOREACH, but pos may be unlinked in the body. */
-#define LIST_FOREACH_SAFE(pos, tmp, head)                                      \
-	for ((pos) = (head)->next, (tmp) = (pos)->next; (pos) != (head);       \
+#define LIST_FOREACH_SAFE(pos, tmp, head)                                \
+	for ((pos) = (head)->next, (tmp) = (pos)->next; (pos) != (head); \
 	     (pos) = (tmp), (tmp) = (pos)->next)
 
 static inline void
