@@ -20,10 +20,13 @@
 enum {
 	KIB = 1024,
 	MIB = 1024 * 1024,
-	INPUT_MAX = 32 * KIB,  /* held unparsed; a head fits in */
-	ANSWERS_MAX = MIB,     /* unread answers; beyond, no next request */
-	SKIP_MAX = 64 * KIB,   /* of a refused request's body; else close */
-	DISCARD_MAX = 64 * MIB /* read for nothing before we hang up */
+	INPUT_MAX = 32 * KIB,   /* held unparsed; a head fits in */
+	ANSWERS_MAX = MIB,      /* unread answers; beyond, no next request */
+	SKIP_MAX = 64 * KIB,    /* of a refused request's body; else close */
+	DISCARD_MAX = 64 * MIB, /* read for nothing before we hang up */
+	PULL_SIZE = 64 * KIB,
+	PULL_MIN = 4 * KIB,
+	PULLS_MAX = 8 /* in one turn */
 };
 
 _Static_assert(INPUT_MAX > PARSER_HEAD_MAX + 2, "a head must fit");
@@ -99,7 +102,7 @@ conn_set_class(struct conn *c, enum conn_class class)
 /* ---- opening ---------------------------------------------------------- */
 
 /* The one place where a transport is made: TLS will be another bufferevent,
- * for which conn_send then leaves out its short cut to the socket. */
+ * on a connection that is not plain, which takes no short cuts past it. */
 static struct bufferevent *
 bev_new(struct server *s, int fd)
 {
@@ -121,6 +124,7 @@ conn_new(struct server *s, int fd, const char *peer)
 	c = xcalloc(1, sizeof(*c));
 	c->server = s;
 	c->bev = bev;
+	c->is_plain = true;
 	c->is_fresh = true;
 	c->class_at_us = clock_mono_us();
 	list_init(&c->flush_link);
@@ -509,16 +513,47 @@ conn_go_on(struct conn *c)
 	conn_settle(c);
 }
 
+/* A bufferevent reads 4 KiB in a turn, which is slow for large bodies: what
+ * surely belongs to one is read past it, some pieces at a time. Ends and
+ * faults are left to the bufferevent to find. */
+static void
+conn_pull_body(struct conn *c)
+{
+	static char bytes[PULL_SIZE];
+	size_t used, n = PULL_SIZE;
+	ssize_t got;
+
+	for (int i = 0; i < PULLS_MAX && !conn_has_input(c); i++) {
+		if (parser_body_left(&c->parser) < PULL_MIN)
+			return;
+		if (parser_body_left(&c->parser) < n)
+			n = (size_t)parser_body_left(&c->parser);
+		got = recv(bufferevent_getfd(c->bev), bytes, n, MSG_DONTWAIT);
+		if (got <= 0)
+			return;
+		conn_on_parsed(
+		    c, parser_next(&c->parser,
+			   (struct span){bytes, (size_t)got}, &used));
+		ASSERT(used == (size_t)got);
+	}
+}
+
 static void
 conn_on_readable(struct bufferevent *bev, void *arg)
 {
 	struct conn *c = arg;
 
 	(void)bev;
-	if (c->is_closing && conn_is_in_head(c))
+	if (c->is_closing && conn_is_in_head(c)) {
 		conn_discard(c);
-	else
-		conn_go_on(c);
+		return;
+	}
+	conn_parse(c);
+	if (c->is_plain && parser_body_left(&c->parser) >= PULL_MIN) {
+		conn_pull_body(c);
+		conn_parse(c);
+	}
+	conn_settle(c);
 }
 
 static void

@@ -33,6 +33,7 @@ struct conn {
 	int64_t piece_at_us; /* when some of the body came last */
 	uint64_t discarded;
 	enum close_reason reason; /* of the end that is under way */
+	bool is_plain;            /* what is on the socket is what we say */
 	bool is_closing;          /* reads no further request */
 	bool lingers;             /* so that the client sees the last answer */
 	bool skips_body;          /* of a request that was refused */

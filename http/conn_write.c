@@ -103,7 +103,7 @@ conn_send_now(struct conn *c, struct output *o)
 	struct msghdr msg = {0};
 	ssize_t n;
 
-	if (conn_has_output(c))
+	if (!c->is_plain || conn_has_output(c))
 		return 0;
 	msg.msg_iov = o->iov;
 	msg.msg_iovlen = (size_t)o->iov_count;

@@ -138,6 +138,12 @@ parser_is_idle(const struct parser *p)
 	return p->state == STATE_LINE && p->scan_at == 0 && !p->had_blank;
 }
 
+uint64_t
+parser_body_left(const struct parser *p)
+{
+	return p->state == STATE_BODY || p->state == STATE_DATA ? p->left : 0;
+}
+
 /* ---- the request line ------------------------------------------------- */
 
 static bool

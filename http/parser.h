@@ -87,6 +87,9 @@ void parser_init(struct parser *p);
 enum parser_event parser_next(
     struct parser *p, struct span in, size_t *used) MUST_CHECK;
 
+/* So many of the next bytes are the body's, whatever they are. */
+uint64_t parser_body_left(const struct parser *p);
+
 /* Has nothing of a next request been seen? (The input may hold some.) */
 bool parser_is_idle(const struct parser *p);
 
