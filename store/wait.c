@@ -315,6 +315,26 @@ take_next(struct queue *q)
 	return t;
 }
 
+/* The script looks all request ids up before it serves anyone: the same one
+ * twice has to go into two calls. */
+static bool
+call_has_request(struct call *c, const struct store_take *t)
+{
+	struct list *pos;
+
+	if (t->request_id.len == 0)
+		return false;
+	LIST_FOREACH (pos, &c->ops) {
+		const struct store_take *other =
+		    CONTAINER_OF(pos, struct store_take, link);
+
+		if (span_eq(other->request_id, t->request_id) &&
+		    span_eq(other->worker, t->worker))
+			return true;
+	}
+	return false;
+}
+
 void
 wait_flush(struct queue *q)
 {
@@ -323,7 +343,8 @@ wait_flush(struct queue *q)
 	struct store_take *t;
 
 	while ((t = take_next(q)) != NULL) {
-		if (c != NULL && c->items + t->count > TAKE_MAX_TASKS) {
+		if (c != NULL && (c->items + t->count > TAKE_MAX_TASKS ||
+				     call_has_request(c, t))) {
 			call_send(c, SCRIPT_TAKE, take_on_reply, c);
 			c = NULL;
 		}
