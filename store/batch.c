@@ -18,9 +18,12 @@
 
 enum op_kind { OP_PUSH, OP_REPORT };
 
+enum { OP_POOLED_ITEMS = 8 };
+
 /* One caller's part of a gathered call. */
 struct op {
 	struct list link; /* on call->ops; on store->done while posted */
+	struct store *store;
 	enum op_kind kind;
 	struct done done;
 	enum err err;
@@ -40,12 +43,23 @@ struct op {
 _Static_assert(sizeof(struct store_pushed) == sizeof(struct store_reported),
     "results are laid out as one array");
 
+/* Most have a few items: those come from a pool and go back to it. */
 static struct op *
-op_new(enum op_kind kind, size_t n, void *arg)
+op_new(struct store *s, enum op_kind kind, size_t n, void *arg)
 {
+	size_t size = n <= OP_POOLED_ITEMS ? OP_POOLED_ITEMS : n;
 	struct op *op;
 
-	op = xcalloc(1, sizeof(*op) + n * sizeof(op->results[0]));
+	size = sizeof(*op) + size * sizeof(op->results[0]);
+	if (n <= OP_POOLED_ITEMS && !list_is_empty(&s->op_pool)) {
+		op = CONTAINER_OF(s->op_pool.next, struct op, link);
+		list_del(&op->link);
+		s->op_pool_count--;
+		memset(op, 0, size);
+	} else {
+		op = xcalloc(1, size);
+	}
+	op->store = s;
 	list_init(&op->link);
 	op->kind = kind;
 	op->n = n;
@@ -65,6 +79,19 @@ op_refusal(const struct op *op)
 }
 
 static void
+op_free(struct op *op)
+{
+	struct store *s = op->store;
+
+	if (op->n > OP_POOLED_ITEMS || s->op_pool_count >= OP_POOL) {
+		free(op);
+		return;
+	}
+	s->op_pool_count++;
+	list_add_head(&s->op_pool, &op->link);
+}
+
+static void
 op_end(struct op *op, enum err err)
 {
 	size_t n = err == ERR_OK ? op->n : 0;
@@ -75,7 +102,7 @@ op_end(struct op *op, enum err err)
 		op->push_cb(err, &op->results[0].pushed, n, op->arg);
 	else
 		op->report_cb(err, &op->results[0].reported, n, op->arg);
-	free(op);
+	op_free(op);
 }
 
 static void
@@ -99,20 +126,57 @@ op_end_later(struct store *s, struct op *op, enum err err)
 struct call *
 call_new(struct queue *q)
 {
-	struct call *c = xcalloc(1, sizeof(*c));
+	struct store *s = q->store;
+	struct call *c;
 
-	c->store = q->store;
+	if (list_is_empty(&s->call_pool)) {
+		c = xcalloc(1, sizeof(*c));
+	} else {
+		c = CONTAINER_OF(s->call_pool.next, struct call, ops);
+		list_del(&c->ops);
+		s->call_pool_count--;
+		memset(c, 0, sizeof(*c));
+	}
+	c->store = s;
 	c->queue = q;
 	list_init(&c->ops);
 	buf_init(&c->args, CALL_MAX_ARGS_BYTES);
+	redis_conn_take_spare(s->conn, &c->args);
 	return c;
 }
 
 void
 call_free(struct call *c)
 {
+	struct store *s = c->store;
+
+	ASSERT(list_is_empty(&c->ops));
 	buf_clear(&c->args);
-	free(c);
+	if (s->call_pool_count >= CALL_POOL) {
+		free(c);
+		return;
+	}
+	s->call_pool_count++;
+	list_add_head(&s->call_pool, &c->ops);
+}
+
+/* Gives the pools back. */
+void
+batch_clear(struct store *s)
+{
+	while (!list_is_empty(&s->call_pool)) {
+		struct call *c =
+		    CONTAINER_OF(s->call_pool.next, struct call, ops);
+
+		list_del(&c->ops);
+		free(c);
+	}
+	while (!list_is_empty(&s->op_pool)) {
+		struct op *op = CONTAINER_OF(s->op_pool.next, struct op, link);
+
+		list_del(&op->link);
+		free(op);
+	}
 }
 
 void
@@ -339,7 +403,7 @@ store_push(struct store *s, struct span queue, const struct store_task *tasks,
     size_t n, store_push_cb *cb, void *arg)
 {
 	struct queue *q = s->closing ? NULL : queue_make(s, queue);
-	struct op *op = op_new(OP_PUSH, n, arg);
+	struct op *op = op_new(s, OP_PUSH, n, arg);
 	struct queue_policy policy;
 	struct call *c;
 	size_t sent = 0;
@@ -465,7 +529,7 @@ store_report(struct store *s, struct span queue, struct span worker,
     void *arg)
 {
 	struct queue *q = s->closing ? NULL : queue_ask(s, queue);
-	struct op *op = op_new(OP_REPORT, n, arg);
+	struct op *op = op_new(s, OP_REPORT, n, arg);
 	struct call *c;
 
 	op->report_cb = cb;

@@ -89,6 +89,9 @@ void redis_conn_script(struct redis_conn *c, enum script_id id,
 /* A plain command; args as above, the first one is its name. */
 void redis_conn_command(struct redis_conn *c, enum redis_kind kind,
     struct buf *args, unsigned argc, redis_reply_cb *cb, void *arg);
+/* Empty memory of an earlier command for the next one's args, or none (then
+ * b is as after buf_init); b keeps its max. Saves the hot path a malloc. */
+void redis_conn_take_spare(struct redis_conn *c, struct buf *b);
 /* Writes out what was given in this turn now, instead of in the next. */
 void redis_conn_flush(struct redis_conn *c);
 

@@ -22,6 +22,7 @@ enum conn_state {
 	CONN_CLOSED      /* for good */
 };
 
+enum { SPARE_BUFS = 32, SPARE_BYTES = 128 * 1024 };
 enum { SHA_LEN = 40, OP_HEAD_MAX = 128, CONN_REASON_MAX = 256 };
 
 /* One command, from the call to its completion. On exactly one of the lists
@@ -97,6 +98,8 @@ struct redis_conn {
 	struct hello hello;
 	char sha[SCRIPT_COUNT][SHA_LEN + 1]; /* of this Redis */
 
+	struct buf spares[SPARE_BUFS]; /* memory of args, for the next ones */
+	unsigned spare_count;
 	struct list queue; /* not wholly written; only the first may be
 			      partly */
 	struct list sent;  /* written; replies come in this order */

@@ -58,6 +58,8 @@ void
 ops_clear(struct redis_conn *c)
 {
 	ASSERT(list_is_empty(&c->by_age) && list_is_empty(&c->done));
+	while (c->spare_count > 0)
+		buf_clear(&c->spares[--c->spare_count]);
 	timer_clear(&c->deadline);
 	post_cancel(&c->write_post);
 	post_cancel(&c->done_post);
@@ -82,10 +84,35 @@ op_new(struct redis_conn *c)
 	return op;
 }
 
+/* Keeps the memory of args for the next command, unless there is plenty. */
+static void
+args_spare(struct redis_conn *c, struct buf *args)
+{
+	if (args->cap == 0 || args->cap > SPARE_BYTES ||
+	    c->spare_count == SPARE_BUFS) {
+		buf_clear(args);
+		return;
+	}
+	buf_reset(args, SPARE_BYTES);
+	c->spares[c->spare_count++] = *args;
+	buf_init(args, args->max);
+}
+
+void
+redis_conn_take_spare(struct redis_conn *c, struct buf *b)
+{
+	size_t max = b->max;
+
+	if (c->spare_count == 0)
+		return;
+	*b = c->spares[--c->spare_count];
+	b->max = max;
+}
+
 static void
 op_free(struct redis_conn *c, struct conn_op *op)
 {
-	buf_clear(&op->args);
+	args_spare(c, &op->args);
 	buf_clear(&op->eval);
 	op->next_unused = c->unused;
 	c->unused = op;

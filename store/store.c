@@ -198,6 +198,8 @@ store_new(struct loop *loop, const struct conf *conf)
 		s->gathered_slot[i] = metric_series(
 		    METRIC_STORE_GATHERED, script_table()[i].stem);
 	s->up_slot = metric_series(METRIC_STORE_UP, s->redis->name);
+	list_init(&s->call_pool);
+	list_init(&s->op_pool);
 	list_init(&s->dirty);
 	list_init(&s->touched);
 	list_init(&s->done);
@@ -313,6 +315,7 @@ store_free(struct store *s)
 	if (s->child != NULL)
 		redis_child_free(s->child);
 	timer_clear(&s->names_timer);
+	batch_clear(s);
 	wait_clear(s);
 	workers_free(s);
 	queues_free(s);

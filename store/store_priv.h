@@ -27,6 +27,8 @@ enum {
 	CALL_MAX_ARGS_BYTES = 80 << 20, /* bound of any call's arguments */
 	REPORT_MAX_ITEMS = 2000,
 	TAKE_MAX_TASKS = 3000, /* counts of gathered takes */
+	CALL_POOL = 64,        /* calls and ops kept for the next turn */
+	OP_POOL = 1024,
 	RATE_SLOTS = 60,
 	ASKED_MAX_QUEUES = 1000, /* names that were only asked for */
 	WHEEL_SLOTS = 1024,
@@ -118,6 +120,8 @@ struct store {
 	unsigned up_slot;                     /* of METRIC_STORE_UP */
 	unsigned gathered_slot[SCRIPT_COUNT]; /* of METRIC_STORE_GATHERED */
 	struct list dirty, touched;
+	struct list call_pool, op_pool; /* links are those of ops */
+	size_t call_pool_count, op_pool_count;
 	struct post flush_post;
 	struct list done;
 	struct post done_post;
@@ -162,6 +166,7 @@ void queue_wake(struct queue *q, size_t n);
 /* batch.c */
 struct call *call_new(struct queue *q);
 void call_free(struct call *c);
+void batch_clear(struct store *s);
 void call_add(struct call *c, struct span s);
 void call_add_u64(struct call *c, uint64_t n);
 void call_add_i64(struct call *c, int64_t n);
