@@ -338,11 +338,11 @@ class Pair:
     def settle(self):
         """Waits until the janitor has done what the model knows of."""
         wanted = self.model.counts()
-        wait_until(
-            lambda: self.queue.info()["counts"] == wanted,
-            20,
-            f"{wanted}; there is {self.queue.info()['counts']}",
-        )
+        try:
+            wait_until(lambda: self.queue.info()["counts"] == wanted, 20, wanted)
+        except AssertionError:
+            self.print_difference()
+            raise
 
     def compare_counts(self):
         """After every operation."""

@@ -253,6 +253,50 @@ def test_janitor_values(client, queue):
         assert {dict(k)["duty"] for k in series} == duties
 
 
+def test_loop_held(client):
+    assert metrics(client).value("schedd_loop_held_seconds_count") > 0
+
+
+def test_store_values(client, queue):
+    before = metrics(client)
+    queue.push("a")
+    queue.take()
+    after = metrics(client)
+    grown = lambda name, **labels: after.value(name, **labels) - before.value(
+        name, **labels
+    )
+    for op in ("push", "take"):
+        assert grown("schedd_store_calls_total", op=op) == 1
+        assert grown("schedd_store_gathered_total", op=op) == 1
+        assert grown("schedd_store_op_seconds_count", op=op) == 1
+    assert grown("schedd_store_ops_total", outcome="done") >= 2
+    assert after.value("schedd_store_connects_total") == 1
+
+
+def test_store_up_and_pending(place):
+    redis = place.redis()
+    settings = redis.settings()
+    settings['redis "main"']["deadline"] = "20s"
+    schedd = place.schedd(settings)
+    with schedd.client() as client, schedd.client() as other:
+        up = lambda: metrics(client).value("schedd_store_up", backend="main")
+        assert up() == 1
+        redis.pause()
+        other.send("POST", "/v1/queues/q/tasks", {"id": "a", "payload": 1})
+        wait_until(
+            lambda: metrics(client).value("schedd_store_pending") > 0,
+            what="something pending",
+        )
+        assert client.get_json("/v1/stats")["store"]["pending"] > 0
+        redis.resume()
+        assert other.receive().status == 201
+        redis.kill()
+        wait_until(lambda: up() == 0, what="the store to be down")
+        assert metrics(client).value("schedd_store_lost_total") >= 1
+        redis.start()
+        wait_until(lambda: up() == 1, what="the store to be up")
+
+
 def test_an_idle_server_asks_little_of_redis(place):
     """At most about one command a second, however many queues there are."""
     redis = place.redis()
