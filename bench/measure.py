@@ -32,10 +32,7 @@ class Sizes:
         "BATCHED": 100_000,
         "BATCHED_SLOW": 5_000,
         "LATENCY": 300,
-        "QUEUED": 100_000,
-        "SIZE": 30_000,
-        "IDLE": 2_000,
-        "PARKED": 2_000,
+        "SIZE": 50_000,
         "SWEEP": 0,
     }
 

@@ -54,7 +54,7 @@ def script(figure, rows, out):
         "set multiplot layout 1,2",
         "set logscale x",
         "set grid",
-        "set key top left",
+        "set key outside below horizontal",
         f"set xlabel '{AXES[figure][0]}' font ',10'",
         "set format y '%.0s%c'",
     ]
