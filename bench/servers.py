@@ -39,13 +39,12 @@ def wait_for(test, what, limit_s=START_S):
         time.sleep(0.01)
 
 
-def port_answers(port):
-    """Does somebody listen there?"""
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
+def answers(address):
+    """Does somebody listen on this port, or this socket's path?"""
+    family = socket.AF_INET if isinstance(address, tuple) else socket.AF_UNIX
+    with socket.socket(family) as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(address) == 0
 
 
 def children(pid):
@@ -109,7 +108,7 @@ class Server:
         path = self.folder / f"{name}.out"
         return path.read_text(errors="replace") if path.exists() else ""
 
-    def wait_port(self, port):
+    def wait_listens(self, address):
         """Waits until the last process that was started listens."""
         process = self.processes[-1]
 
@@ -118,7 +117,7 @@ class Server:
                 raise RuntimeError(
                     f"{process.args[0]} ended: {self.printed(Path(process.args[0]).name)[-300:]}"
                 )
-            return port_answers(port)
+            return answers(address)
 
         wait_for(listens, f"{process.args[0]} to listen")
 
@@ -223,7 +222,7 @@ class Redis(Server):
             *("--unixsocket", path),
             *redis_settings(self.folder, "always"),
         )
-        wait_for(path.exists, "redis-server's socket")
+        self.wait_listens(str(path))
         self.to = f"unix:{path}"
         self.pids = [process.pid]
         hashes = [self.load(name) for name in ("push", "take", "report")]
@@ -275,7 +274,7 @@ class Gearmand(Server):
             *("-j", 0),
             *self.options,
         )
-        self.wait_port(port)
+        self.wait_listens(("127.0.0.1", port))
         self.to, self.pids = f"127.0.0.1:{port}", [process.pid]
 
 
@@ -301,7 +300,7 @@ class Beanstalkd(Server):
         process = self.spawn(
             "/usr/bin/beanstalkd", "-l", "127.0.0.1", "-p", port, *words
         )
-        self.wait_port(port)
+        self.wait_listens(("127.0.0.1", port))
         self.to, self.pids = f"127.0.0.1:{port}", [process.pid]
 
 
@@ -329,7 +328,7 @@ class OnTcpRedis(Server):
             *("--bind", "127.0.0.1"),
             *redis_settings(self.folder, "everysec"),
         )
-        self.wait_port(port)
+        self.wait_listens(("127.0.0.1", port))
         return port
 
 
@@ -359,7 +358,7 @@ class Flask(OnTcpRedis):
             lambda: self.printed("python3").count("worker ready") >= self.workers,
             "gunicorn's workers",
         )
-        self.wait_port(port)
+        self.wait_listens(("127.0.0.1", port))
         self.to = f"127.0.0.1:{port}"
         self.pids = [process.pid, *children(process.pid), self.processes[0].pid]
 
