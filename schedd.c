@@ -198,6 +198,11 @@ start(struct program *p, struct buf *why)
 		return ERR_BUG;
 	}
 	loop_set_turn_observer(p->loop, turn_on_end);
+	/* Before anybody is told that we are there; they run in the loop. */
+	loop_on_signal(p->loop, SIGTERM, on_stop, p);
+	loop_on_signal(p->loop, SIGINT, on_stop, p);
+	loop_on_signal(p->loop, SIGUSR1, on_drain, p);
+	loop_on_signal(p->loop, SIGHUP, on_reload, p);
 	log_info("server.starting", "version=%s pid=%d", SCHEDD_VERSION,
 	    (int)getpid());
 	err = store_open(&p->store, p->loop, p->conf, why);
@@ -208,10 +213,6 @@ start(struct program *p, struct buf *why)
 	if (err != ERR_OK)
 		return err;
 	p->janitor = janitor_new(p->loop, p->conf, p->store);
-	loop_on_signal(p->loop, SIGTERM, on_stop, p);
-	loop_on_signal(p->loop, SIGINT, on_stop, p);
-	loop_on_signal(p->loop, SIGUSR1, on_drain, p);
-	loop_on_signal(p->loop, SIGHUP, on_reload, p);
 	return ERR_OK;
 }
 

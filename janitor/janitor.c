@@ -95,8 +95,6 @@ duty_end(struct janitor *j, size_t i)
 	    METRIC_JANITOR_DURATION, d->series[1], (double)took_us / 1e6);
 	metric_add_series(METRIC_JANITOR_ITEMS, d->series[2], d->items);
 	metric_add_series(METRIC_JANITOR_RUNS, d->series[3], 1);
-	if (d->failed != ERR_OK)
-		metric_add_series(METRIC_JANITOR_ERRORS, d->series[4], 1);
 	if (d->items > 0)
 		log_info("janitor.duty", "duty=%s items=%llu ms=%lld",
 		    duties[i].name, (unsigned long long)d->items,
@@ -108,11 +106,13 @@ duty_failed(struct janitor *j, size_t i, enum err err)
 {
 	struct duty_state *d = &j->states[i];
 
-	if (d->failed == ERR_OK)
+	if (d->failed == ERR_OK) {
+		metric_add_series(METRIC_JANITOR_ERRORS, d->series[4], 1);
 		log_warn("janitor.failed",
 		    "duty=%s error=E%03d cause=E%03d queue=%s", duties[i].name,
 		    err_info(duties[i].err)->number, err_info(err)->number,
 		    j->queue < j->queue_count ? j->queues[j->queue] : "-");
+	}
 	d->failed = err;
 }
 
