@@ -14,6 +14,7 @@ import pytest
 from client import Client
 from server import wait_until
 
+# More than four within a minute and schedd gives its private Redis up.
 KILLS = int(os.environ.get("KILLS", "3"))
 BETWEEN_S = 1.0
 PRODUCERS, WORKERS = 2, 3

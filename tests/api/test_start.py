@@ -481,6 +481,37 @@ def test_private_redis_is_restarted(place):
         assert queue.take_ids() == ["a"]
 
 
+@pytest.mark.log_errors("redis.child_failed")
+def test_private_redis_that_dies_too_often(place):
+    """It is started again in the end, or schedd says why not and ends: it
+    does not stay without one."""
+    schedd = place.schedd()
+    killed = set()
+
+    def killed_five():
+        try:
+            for pid in set(schedd.children()) - killed:
+                os.kill(pid, signal.SIGKILL)
+                killed.add(pid)
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+        return len(killed) >= 5
+
+    wait_until(killed_five, 30, "five to be killed")
+
+    def served_or_ended():
+        if not schedd.is_running():
+            return True
+        with schedd.client() as client:
+            return client.get("/readyz").status == 200
+
+    wait_until(served_or_ended, 30, "a sixth, or the end of schedd")
+    if not schedd.is_running():
+        assert schedd.wait_end() == EX_UNAVAILABLE
+        lines = [x.text for x in schedd.lines if x.text.startswith("schedd: ")]
+        assert len(lines) == 1 and "E823 REDIS_SERVER" in lines[0], lines
+
+
 # -- reload -----------------------------------------------------------------
 
 
