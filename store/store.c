@@ -57,11 +57,9 @@ store_complete(struct store *s, struct done *d)
 static void
 tell_ready(struct store *s, enum err err, const char *why)
 {
-	store_ready_cb *cb = s->ready_cb;
-
-	s->ready_cb = NULL;
-	if (cb != NULL)
-		cb(err, span_of(why), s->ready_arg);
+	s->told_ready = true;
+	if (s->ready_cb != NULL)
+		s->ready_cb(err, span_of(why), s->ready_arg);
 }
 
 static void
@@ -73,7 +71,8 @@ names_on_loaded(enum err err, struct store *s)
 	}
 	s->names_loaded = true;
 	wait_wake_all_queues(s);
-	tell_ready(s, ERR_OK, "");
+	if (!s->told_ready)
+		tell_ready(s, ERR_OK, "");
 }
 
 static void
@@ -109,7 +108,11 @@ conn_on_lost(const char *reason, void *arg)
 static void
 conn_on_hopeless(enum err err, const char *reason, void *arg)
 {
-	tell_ready(arg, err, reason);
+	struct store *s = arg;
+
+	/* Later on a person may put it right while we wait. */
+	if (!s->told_ready)
+		tell_ready(s, err, reason);
 }
 
 static void
@@ -117,7 +120,6 @@ child_on_failed(const char *reason, void *arg)
 {
 	struct store *s = arg;
 
-	s->hopeless = true;
 	tell_ready(s, ERR_REDIS_SERVER, reason);
 }
 

@@ -46,9 +46,10 @@ struct store;
 enum err store_open(struct store **out, struct loop *loop,
     const struct conf *conf, struct buf *why) MUST_CHECK;
 
-/* Called once, when the first connection is ready (ERR_OK) or is found to
- * be hopeless (REDIS_AUTH, REDIS_SETTINGS, REDIS_SERVER with a line in why):
- * schedd exits then. An unreachable server is not hopeless. */
+/* Called when the first connection is ready (ERR_OK) or is found to be
+ * hopeless (REDIS_AUTH, REDIS_SETTINGS with a line in why), and whenever the
+ * private redis-server cannot be kept alive (REDIS_SERVER): schedd exits
+ * then. An unreachable server is not hopeless. */
 typedef void store_ready_cb(enum err err, struct span why, void *arg);
 void store_on_ready(struct store *s, store_ready_cb *cb, void *arg);
 

@@ -101,9 +101,9 @@ struct store {
 
 	store_ready_cb *ready_cb;
 	void *ready_arg;
+	bool told_ready;
 	bool names_loaded;
 	struct timer names_timer; /* to read them again */
-	bool hopeless;
 	bool draining; /* no take waits any more */
 	bool closing;
 	int64_t ready_at_us;
