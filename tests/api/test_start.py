@@ -502,8 +502,11 @@ def test_private_redis_that_dies_too_often(place):
     def served_or_ended():
         if not schedd.is_running():
             return True
-        with schedd.client() as client:
-            return client.get("/readyz").status == 200
+        try:
+            with schedd.client() as client:
+                return client.get("/readyz").status == 200
+        except OSError:
+            return False  # it is ending
 
     wait_until(served_or_ended, 30, "a sixth, or the end of schedd")
     if not schedd.is_running():
