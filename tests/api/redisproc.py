@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from client import connect
-from server import wait_until
+from server import WITH_US, wait_until
 
 
 class RedisError(Exception):
@@ -56,7 +56,7 @@ class Redis:
         with open(self.folder / "log", "ab") as log:
             # pylint: disable-next=consider-using-with
             self.process = subprocess.Popen(
-                ["redis-server", "-"],
+                [*WITH_US, "redis-server", "-"],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,

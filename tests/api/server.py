@@ -14,6 +14,9 @@ from client import Client
 # Sanitizers and valgrind make everything slower: SLOW=5 stretches each limit.
 SLOW = float(os.environ.get("SLOW", "1"))
 
+# So that nothing is left when a test is killed.
+WITH_US = ["setpriv", "--pdeathsig", "KILL", "--"]
+
 _LINE = re.compile(r"(\S+) (error|warn|info|debug) ([a-z0-9_.]+)(?: (.*))?$")
 _VALUE = re.compile(r'([a-z0-9_.]+)=("(?:\\.|[^"\\])*"|\S*)')
 _REPORT = re.compile(
@@ -93,7 +96,7 @@ class Schedd:
     def command(self):
         """The words that start it."""
         wrap = shlex.split(os.environ.get("SCHEDD_WRAP", ""))
-        words = [*wrap, os.environ["SCHEDD"], "-c", str(self.file)]
+        words = [*WITH_US, *wrap, os.environ["SCHEDD"], "-c", str(self.file)]
         words.append(f"--server.state_dir={self.folder / 'state'}")
         if not any(w.startswith("--http.listen=") for w in self.args):
             words.append("--http.listen=127.0.0.1:0")
