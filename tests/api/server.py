@@ -74,13 +74,14 @@ def merged(*parts):
 
 class Schedd:
     """settings: sections of its settings file; args: words for its command
-    line. Its state folder and its file are in folder."""
+    line; prefix: words before it. Its state folder and its file are in
+    folder."""
 
-    def __init__(self, folder, settings=None, args=(), env=None):
+    def __init__(self, folder, settings=None, args=(), env=None, prefix=()):
         self.folder = Path(folder)
         self.file = self.folder / "schedd.conf"
         self.settings = settings or {}
-        self.args = list(args)
+        self.args, self.prefix = list(args), list(prefix)
         self.env = env or {}
         self.offset_s = 0
         self.process = None
@@ -96,7 +97,7 @@ class Schedd:
     def command(self):
         """The words that start it."""
         wrap = shlex.split(os.environ.get("SCHEDD_WRAP", ""))
-        words = [*WITH_US, *wrap, os.environ["SCHEDD"], "-c", str(self.file)]
+        words = [*WITH_US, *self.prefix, *wrap, os.environ["SCHEDD"], "-c", str(self.file)]
         words.append(f"--server.state_dir={self.folder / 'state'}")
         if not any(w.startswith("--http.listen=") for w in self.args):
             words.append("--http.listen=127.0.0.1:0")
@@ -151,6 +152,17 @@ class Schedd:
     def pid(self):
         """Its process id."""
         return self.process.pid
+
+    def cpu_s(self):
+        """CPU time it used so far, in seconds."""
+        text = Path(f"/proc/{self.pid()}/stat").read_text("ascii")
+        fields = text.rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def rss_bytes(self):
+        """Memory it uses now."""
+        text = Path(f"/proc/{self.pid()}/statm").read_text("ascii")
+        return int(text.split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def is_running(self):
         """Is the process there?"""

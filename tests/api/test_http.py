@@ -591,6 +591,55 @@ def test_connection_cap(place):
             raw.sock.close()
 
 
+def test_out_of_descriptors(place):
+    """Those that are in are served, nothing spins, and it gets over it."""
+    schedd = place.schedd(prefix=["prlimit", "--nofile=64:64"])
+    with schedd.client() as client:
+        assert client.get("/healthz").status == 200
+        conns = [Raw(schedd.addr) for _ in range(100)]
+        before, began = schedd.cpu_s(), time.monotonic()
+        served = 0
+        while time.monotonic() - began < 1:
+            assert client.get("/readyz").status == 200
+            served += 1
+            time.sleep(0.01)
+        share = (schedd.cpu_s() - before) / (time.monotonic() - began)
+        assert served > 10 and share < 0.5, (served, share)
+        assert client.queue("q").push("a")["queued"] == 1
+        for raw in conns:
+            raw.sock.close()
+
+    def served_again():
+        with Raw(schedd.addr) as raw:
+            return ask(raw, PING).status == 200
+
+    wait_until(served_again, what="room for another one")
+
+
+def test_client_that_does_not_read(place):
+    """Its answers are bounded, and it is dropped in the end."""
+    schedd = place.schedd({"http": {"write_timeout": "1s"}})
+    with schedd.client() as client:
+        queue = client.queue("q")
+        queue.push({"id": "big", "payload": "x" * 60_000})
+        ask_for = f"GET {queue.path}/tasks/big HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+        before, most = schedd.rss_bytes(), 0
+        with Raw(schedd.addr) as raw:
+            raw.sock.setblocking(False)
+            began, gone = time.monotonic(), False
+            while not gone and time.monotonic() - began < 20:
+                try:
+                    raw.sock.send(ask_for * 50)
+                except BlockingIOError:
+                    most = max(most, schedd.rss_bytes() - before)
+                    time.sleep(0.01)
+                except (BrokenPipeError, ConnectionResetError):
+                    gone = True
+        assert gone, "it was not dropped"
+        assert most < 64 * 1024 * 1024, f"{most} bytes for one client"
+        assert client.get("/healthz").status == 200
+
+
 # -- unix socket ------------------------------------------------------------
 
 

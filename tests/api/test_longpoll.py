@@ -317,13 +317,6 @@ def test_wait_limit(place):
         assert again.ids() == []
 
 
-def cpu_s(pid):
-    """CPU time of a process so far, in seconds."""
-    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-        fields = file.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / 100
-
-
 @pytest.fixture(name="crowd")
 def _crowd(schedd, queue):
     """CROWD connections, each with a take that waits."""
@@ -361,10 +354,10 @@ def readable(socks, limit, count):
 
 def test_two_thousand_waiting_takes(schedd, queue, crowd):
     """One push wakes one, and the others cost nothing meanwhile."""
-    before = cpu_s(schedd.pid())
+    before = schedd.cpu_s()
     began = time.monotonic()
     assert readable(crowd, 1.0, 1) == []
-    share = (cpu_s(schedd.pid()) - before) / (time.monotonic() - began)
+    share = (schedd.cpu_s() - before) / (time.monotonic() - began)
     assert share < 0.25, f"{share:.0%} of a processor for takes that wait"
 
     queue.push("one")

@@ -16,7 +16,9 @@ SEED = int(os.environ.get("MODEL_SEED", str(random.randrange(2**32))))
 DUMP_EVERY = 500
 # No moment at which something happens by itself may be nearer to a stop of
 # the clock than this: what real time adds must not matter.
-GUARD_MS = 60_000
+# It is long, and so are all times here, since the machine's own clock may be
+# set while the test runs.
+GUARD_MS = 600_000
 WORKERS = ["w1", "w2", "w3", "w4"]
 
 SETTINGS = {
@@ -33,18 +35,18 @@ class Pair:
         self.driver, self.rng = driver, driver.rng
         self.schedd = driver.schedd
         self.queue = driver.client.queue(name)
-        self.model = Model(max_attempts=3, max_tasks=150, lease_s=3000)
-        self.model.finish_age_s, self.model.dead_age_s = 40_000, 60_000
+        self.model = Model(max_attempts=3, max_tasks=150, lease_s=30_000)
+        self.model.finish_age_s, self.model.dead_age_s = 400_000, 600_000
         self.model.max_payload = 200
         self.queue.patch(
             max_attempts=3,
             max_tasks=150,
             max_payload=200,
-            lease_s=3000,
-            retry_base_s=1000,
-            retry_max_s=5000,
-            finish_age_s=40_000,
-            dead_age_s=60_000,
+            lease_s=30_000,
+            retry_base_s=10_000,
+            retry_max_s=50_000,
+            finish_age_s=400_000,
+            dead_age_s=600_000,
         )
         self.ids = [f"{name}-{i:03}" for i in range(300)]
         self.serial = 0
@@ -95,7 +97,7 @@ class Pair:
             if not task or task.state != "failed" or task.due is not None:
                 continue
             task.due = to_ms(self.queue.task(task_id)["due_at"])
-            wait = min(1000 * 2 ** (task.used - 1), 5000) * 1000
+            wait = min(10_000 * 2 ** (task.used - 1), 50_000) * 1000
             assert wait * 0.9 - 5000 <= task.due - now <= wait * 1.1 + 5000, task
 
     # -- operations ------------------------------------------------------
@@ -143,9 +145,9 @@ class Pair:
             item["replace"] = chance() < 0.8
         kind = chance()
         if kind < 0.1:
-            item["delay_s"] = self.rng.choice([0, 1000, 4000, 9000])
+            item["delay_s"] = self.rng.choice([0, 10_000, 40_000, 90_000])
         elif kind < 0.2:
-            offset = self.rng.choice([-5000, 2000, 7000]) * 1000
+            offset = self.rng.choice([-50_000, 20_000, 70_000]) * 1000
             item["run_at_ms"] = self.now() + offset
         return item
 
@@ -153,7 +155,7 @@ class Pair:
         """With and without a report and a request id."""
         worker, now = self.rng.choice(WORKERS), self.now()
         count = self.rng.choice([1, 2, 5, 30])
-        lease_s = self.rng.choice([None, None, 1500, 8000])
+        lease_s = self.rng.choice([None, None, 15_000, 80_000])
         request_id = None
         if self.rng.random() < 0.3:
             mine = [r for w, r in self.model.requests if w == worker]
@@ -241,7 +243,7 @@ class Pair:
         """Right and wrong ones."""
         worker = self.rng.choice(WORKERS)
         ids = self.some(["doing"], 8, strangers=0.3)
-        lease_s = self.rng.choice([None, 2500, 9000])
+        lease_s = self.rng.choice([None, 25_000, 90_000])
         more = {"lease_s": lease_s} if lease_s else {}
         refused = self.model.extend(worker, ids, lease_s, self.now())
         got = self.queue.extend(worker, ids, **more)
@@ -354,7 +356,8 @@ class Pair:
     def print_difference(self):
         """Which tasks are elsewhere than the model has them."""
         there = {t["id"]: t for s in STATES for t in self.queue.all(s)}
-        print(f"now {self.now()}")
+        shift = time.time() - time.monotonic() - self.driver.clock
+        print(f"now {self.now()}; the machine's clock was set by {shift:.1f} s")
         for task_id in sorted(set(there) | set(self.model.tasks)):
             got, task = there.get(task_id), self.model.tasks.get(task_id)
             if (got and got["state"]) != (task and task.state):
@@ -386,6 +389,7 @@ class Driver:
     def __init__(self, schedd, client):
         self.schedd, self.client = schedd, client
         self.rng = random.Random(SEED)
+        self.clock = time.time() - time.monotonic()
         self.pairs = [Pair(self, "m1"), Pair(self, "m2")]
         self.ops = [
             (30, Pair.op_push),
@@ -401,13 +405,13 @@ class Driver:
 
     def move_clock(self):
         """To a moment that no task is near to, then waits for the janitor."""
-        step_s = self.rng.choice([300, 1000, 2000, 5000])
+        step_s = self.rng.choice([3000, 10_000, 20_000, 50_000])
         base = self.schedd.now_ms()
         dues = [due for pair in self.pairs for due in pair.model.dues()]
         while any(
             abs(due - base - step_s * 1000) < GUARD_MS for due in dues
         ):
-            step_s += 37
+            step_s += 370
         before = [
             (set(p.model.todo()), set(p.model.of("doing"))) for p in self.pairs
         ]
