@@ -523,7 +523,7 @@ tick_read(struct tick *t, const struct redisReply *r)
 		/* Another schedd, or an operator, brought work here. */
 		if (q->waiting_count > 0 && !q->numbers.paused &&
 		    q->numbers.counts[TASK_TODO] > 0)
-			queue_wake(q, q->waiting_count);
+			queue_wake(q, (size_t)q->numbers.counts[TASK_TODO]);
 	}
 	if (t->count_cb != NULL) {
 		size_t known = 0;

@@ -227,11 +227,11 @@ take_serve_all(struct call *c, struct reply *in)
 	struct store *s = c->store;
 	struct store_take_result r = {.err = ERR_OK};
 	struct list *pos, *tmp;
-	size_t served = 0;
-	bool full = false;
+	size_t left;
 
 	q->numbers.paused = r.paused = reply_int(in, 0) != 0;
 	metric_add(METRIC_STORE_REPAIRS, (uint64_t)reply_int(in, 0));
+	left = (size_t)reply_int(in, 0);
 	LIST_FOREACH_SAFE (pos, tmp, &c->ops) {
 		struct store_take *t =
 		    CONTAINER_OF(pos, struct store_take, link);
@@ -239,10 +239,8 @@ take_serve_all(struct call *c, struct reply *in)
 		if (!take_read(s, in, &r))
 			return ERR_STORE_REPLY;
 		list_del(pos);
-		full = r.n == t->count;
-		served += r.n;
 		if (r.n == 0) {
-			take_unserved(s, t, served > 0);
+			take_unserved(s, t, left > 0);
 			continue;
 		}
 		q->counters.taken += r.n;
@@ -251,8 +249,8 @@ take_serve_all(struct call *c, struct reply *in)
 		else
 			take_end(t, &r);
 	}
-	if (full && q->waiting_count > 0)
-		queue_wake(q, q->waiting_count < 64 ? q->waiting_count : 64);
+	if (left > 0)
+		queue_wake(q, left);
 	return ERR_OK;
 }
 

@@ -4,13 +4,14 @@
 -- ARGV: 1 clock offset in ms, 2 lease in ms, then for each taker worker,
 -- count, lease in ms ('' = the queue's), request id ('' = none). The counts
 -- add up to 1,000 at most.
--- Reply: 1 or 0 for paused, how many ids had no task (dropped), then for each
--- taker lease end, n, and n times id, attempt, value.
+-- Reply: 1 or 0 for paused, how many ids had no task (dropped), how many are
+-- left in the lanes (0 when none was taken), then for each taker lease end, n,
+-- and n times id, attempt, value.
 -- Atomic: an id that leaves a lane is in doing, under a lease, with its
 -- holder; the attempt is retry + 1, so nothing is written for it.
 -- include common.lua
 local meta = call('HMGET', base .. 'meta', 'paused', 'lease_ms')
-local reply = { meta[1] and 1 or 0, 0 }
+local reply = { meta[1] and 1 or 0, 0, 0 }
 local BYTES, SLICE = 8388608, 250
 
 -- What an earlier take with the same request id got and still holds.
@@ -70,6 +71,9 @@ call('HLEN', base .. 'task')
 call('ZCARD', base .. 'doing')
 local ids, values, first = {}, {}, 1
 if not meta[1] then pop(want, ids, values) end
+for i = 1, #ids > 0 and 3 or 0 do
+	reply[3] = reply[3] + call('LLEN', base .. lanes[lane_order[i]])
+end
 local doing, holder, held = {}, {}, {}
 local stamp = string.format('%.0f ', now)
 for _, t in ipairs(takers) do
