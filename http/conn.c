@@ -26,7 +26,8 @@ enum {
 	DISCARD_MAX = 64 * MIB, /* read for nothing before we hang up */
 	PULL_SIZE = 64 * KIB,
 	PULL_MIN = 4 * KIB,
-	PULLS_MAX = 8 /* in one turn */
+	PULLS_MAX = 8,            /* in one turn */
+	LINGER_TIME_US = 30000000 /* of a client that goes on sending */
 };
 
 _Static_assert(INPUT_MAX > PARSER_HEAD_MAX + 2, "a head must fit");
@@ -292,6 +293,7 @@ conn_finish(struct conn *c)
 	/* A socket closed with unread input is reset, and the reset may
 	 * overtake the answer. So the client closes first. */
 	shutdown(bufferevent_getfd(c->bev), SHUT_WR);
+	c->linger_at_us = clock_mono_us();
 	conn_set_class(c, CLASS_LINGER);
 	server_check_drained(c->server);
 }
@@ -471,8 +473,14 @@ conn_discard(struct conn *c)
 
 	evbuffer_drain(input, len);
 	c->discarded += len;
-	if (c->discarded > DISCARD_MAX)
+	if (c->discarded > DISCARD_MAX ||
+	    (c->class == CLASS_LINGER &&
+		clock_mono_us() - c->linger_at_us > LINGER_TIME_US)) {
 		conn_close(c, c->reason);
+	} else if (c->class == CLASS_LINGER) {
+		c->is_fresh = true;
+		conn_set_class(c, CLASS_LINGER);
+	}
 }
 
 static enum conn_class

@@ -32,6 +32,7 @@ struct conn {
 	int64_t progress_us; /* when it had shrunk last */
 	int64_t piece_at_us; /* when some of the body came last */
 	uint64_t discarded;
+	int64_t linger_at_us;     /* since when it lingers */
 	enum close_reason reason; /* of the end that is under way */
 	bool is_plain;            /* what is on the socket is what we say */
 	bool is_closing;          /* reads no further request */

@@ -6,8 +6,8 @@
 #include "http/conn_priv.h"
 
 enum {
-	BODY_TIME_US = 30000000, /* a body may take this, plus its size */
-	LINGER_TIME_US = 5000000
+	BODY_TIME_US = 30000000,  /* a body may take this, plus its size */
+	LINGER_QUIET_US = 5000000 /* of a client that sends nothing more */
 };
 
 static bool
@@ -87,7 +87,7 @@ conns_sweep(struct server *s)
 		conn_close(c, CLOSE_IDLE);
 	while ((c = class_late(s, CLASS_HEAD, head_us)) != NULL)
 		conn_time_out(c, CLOSE_TIMEOUT_HEAD);
-	while ((c = class_late(s, CLASS_LINGER, LINGER_TIME_US)) != NULL)
+	while ((c = class_late(s, CLASS_LINGER, LINGER_QUIET_US)) != NULL)
 		conn_close(c, c->reason);
 	LIST_FOREACH_SAFE (pos, tmp, &s->classes[CLASS_BODY]) {
 		c = CONTAINER_OF(pos, struct conn, link);

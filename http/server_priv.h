@@ -16,7 +16,7 @@ enum conn_class {
 	CLASS_HEAD,   /* the rest of a head: http.header_timeout */
 	CLASS_BODY,   /* the rest of a body: 30 s and http.min_rate */
 	CLASS_BUSY,   /* us, or the client to read its answers */
-	CLASS_LINGER, /* the client to close, all is said: 5 s */
+	CLASS_LINGER, /* the client to close, all is said: 5 s of quiet */
 	CLASS_COUNT
 };
 

@@ -16,7 +16,8 @@
 struct client {
 	int fd;
 	struct buf in;  /* what came and was not yet looked at */
-	struct buf out; /* what is still to be sent */
+	struct buf out; /* to be sent */
+	size_t sent;    /* of it */
 	bool is_ended;  /* the server closed */
 	bool is_reset;
 	bool is_head; /* the next answer has no body */
@@ -97,13 +98,15 @@ client_write(struct client *c)
 {
 	ssize_t n;
 
-	while (c->out.len > 0) {
-		n = send(c->fd, c->out.data, c->out.len, MSG_NOSIGNAL);
+	while (c->sent < c->out.len) {
+		n = send(c->fd, c->out.data + c->sent, c->out.len - c->sent,
+		    MSG_NOSIGNAL);
 		if (n <= 0)
 			return;
-		memmove(c->out.data, c->out.data + n, c->out.len - (size_t)n);
-		c->out.len -= (size_t)n;
+		c->sent += (size_t)n;
 	}
+	buf_reset(&c->out, SIZE_MAX);
+	c->sent = 0;
 }
 
 static inline void
