@@ -164,19 +164,14 @@ call_free(struct call *c)
 void
 batch_clear(struct store *s)
 {
-	while (!list_is_empty(&s->call_pool)) {
-		struct call *c =
-		    CONTAINER_OF(s->call_pool.next, struct call, ops);
+	struct list *pos, *tmp;
 
-		list_del(&c->ops);
-		free(c);
-	}
-	while (!list_is_empty(&s->op_pool)) {
-		struct op *op = CONTAINER_OF(s->op_pool.next, struct op, link);
-
-		list_del(&op->link);
-		free(op);
-	}
+	LIST_FOREACH_SAFE(pos, tmp, &s->call_pool)
+		free(CONTAINER_OF(pos, struct call, ops));
+	LIST_FOREACH_SAFE(pos, tmp, &s->op_pool)
+		free(CONTAINER_OF(pos, struct op, link));
+	list_init(&s->call_pool);
+	list_init(&s->op_pool);
 }
 
 void
@@ -376,7 +371,6 @@ push_flush(struct queue *q)
 	q->push = NULL;
 	queue_register(q);
 	q->wake += c->items;
-	q->seq++;
 	call_send(c, SCRIPT_PUSH, push_on_reply, c);
 }
 

@@ -84,7 +84,7 @@ struct queue {
 	struct list waiting; /* takes that wait, longest first */
 	size_t waiting_count;
 	size_t wake;  /* how many of them to ask for in this turn */
-	uint64_t seq; /* raised by whatever may bring tasks into todo */
+	uint64_t seq; /* raised when more came into todo than waited for it */
 
 	struct queue_numbers numbers;
 	struct store_counters counters;
@@ -104,7 +104,7 @@ struct store {
 	bool told_ready;
 	bool names_loaded;
 	struct timer names_timer; /* to read them again */
-	bool draining; /* no take waits any more */
+	bool draining;            /* no take waits any more */
 	bool closing;
 	int64_t ready_at_us;
 	void (*close_cb)(void *arg);

@@ -90,19 +90,30 @@ take_unpark(struct store_take *t)
 		timer_disarm(&q->store->wheel_timer);
 }
 
-/* By age: one that was asked for in vain keeps its place in front. */
+static int64_t
+waiting_began(struct list *link)
+{
+	return CONTAINER_OF(link, struct store_take, link)->began_us;
+}
+
+/* By age: one that was asked for in vain keeps its place. Found from the end
+ * that it is nearer to. */
 static void
 waiting_insert(struct queue *q, struct store_take *t)
 {
-	struct list *pos = q->waiting.prev;
+	struct list *head = &q->waiting, *pos = head->prev;
+	int64_t began = t->began_us;
 
-	if (!list_is_empty(&q->waiting) &&
-	    CONTAINER_OF(pos, struct store_take, link)->began_us > t->began_us)
-		for (pos = &q->waiting;
-		     CONTAINER_OF(pos->next, struct store_take, link)
-			 ->began_us <= t->began_us;
-		     pos = pos->next)
-			;
+	if (list_is_empty(head) || waiting_began(pos) <= began) {
+		list_add_tail(head, &t->link);
+		return;
+	}
+	if (began - waiting_began(head->next) > waiting_began(pos) - began)
+		while (pos != head && waiting_began(pos) > began)
+			pos = pos->prev;
+	else
+		for (pos = head; waiting_began(pos->next) <= began;)
+			pos = pos->next;
 	list_insert(&t->link, pos, pos->next);
 }
 
@@ -148,9 +159,6 @@ wheel_on_timer(void *arg)
 void
 queue_wake(struct queue *q, size_t n)
 {
-	q->seq++;
-	if (q->waiting_count == 0)
-		return;
 	q->wake += n;
 	queue_mark_dirty(q);
 }
@@ -340,6 +348,10 @@ wait_flush(struct queue *q)
 	struct queue_policy p;
 	struct store_take *t;
 
+	/* More has come than those who wait may take: whoever was asked for
+	 * before, and finds nothing, is to be asked for again. */
+	if (q->wake > q->waiting_count)
+		q->seq++;
 	while ((t = take_next(q)) != NULL) {
 		if (c != NULL && (c->items + t->count > TAKE_MAX_TASKS ||
 				     call_has_request(c, t))) {
