@@ -13,6 +13,7 @@
 
 enum {
 	VALUE_HEAD_LEN = 7, /* 'P' and the push time */
+	TAKE_HEAD = 5,      /* elements before the first task of take's reply */
 	SCRIPT_PUSH = 0,
 	SCRIPT_TAKE = 1,
 	SCRIPT_REPORT = 2
@@ -167,8 +168,8 @@ need_letters(const struct element *e, char letter)
 			    (int)e->number, e->bytes);
 }
 
-/* paused, dropped, lease end, n, and n times id, attempt, value. In two
- * passes: whether it is all there, then what it holds. */
+/* take's reply to one taker: the head, then id, attempt and value of each
+ * task. In two passes: whether it is all there, then what it holds. */
 static enum reply
 taken(struct conn *c, const char *at, const char *end, long count)
 {
@@ -183,8 +184,11 @@ taken(struct conn *c, const char *at, const char *end, long count)
 	at = first;
 	for (i = 0; i < count; i++) {
 		(void)read_element(&at, end, &e);
-		if (i >= 4 && (i - 4) % 3 == 0 && e.number == TASK_ID_LEN)
-			conn_hold(c, e.bytes, TASK_ID_LEN, e.bytes + 2);
+		if (i < TAKE_HEAD || (i - TAKE_HEAD) % 3 != 0)
+			continue;
+		if (e.bytes == NULL || e.number != TASK_ID_LEN)
+			load_die("redis: take.lua's reply has another shape");
+		conn_hold(c, e.bytes, TASK_ID_LEN, e.bytes + 2);
 	}
 	return REPLY_ONE;
 }
