@@ -166,12 +166,13 @@ batch_clear(struct store *s)
 {
 	struct list *pos, *tmp;
 
-	LIST_FOREACH_SAFE(pos, tmp, &s->call_pool)
+	LIST_FOREACH_SAFE (pos, tmp, &s->call_pool)
 		free(CONTAINER_OF(pos, struct call, ops));
-	LIST_FOREACH_SAFE(pos, tmp, &s->op_pool)
+	LIST_FOREACH_SAFE (pos, tmp, &s->op_pool)
 		free(CONTAINER_OF(pos, struct op, link));
 	list_init(&s->call_pool);
 	list_init(&s->op_pool);
+	s->call_pool_count = s->op_pool_count = 0;
 }
 
 void
