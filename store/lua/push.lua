@@ -52,7 +52,7 @@ for i = 1, #ids do
 		reply[i] = 'o'
 	else
 		room, queued = room - 1, queued + 1
-		set[#set + 1], set[#set + 2] = id, ARGV[i * 3 + 1]
+		set[queued * 2 - 1], set[queued * 2] = id, ARGV[i * 3 + 1]
 		if lane ~= 'n' or max_attempts ~= '' then
 			opts[#opts + 1], opts[#opts + 2] = id, lane .. max_attempts
 		end

@@ -38,12 +38,13 @@ end
 
 -- include late.lua
 local done, done_task, results, gone, gone_holder = {}, {}, {}, {}, {}
-local fails, lost = {}, 0
+local fails, ended, lost = {}, {}, 0
 for k, it in ipairs(items) do
 	local h = holder[it.id]
 	local letter
-	if h == 'done' then
-		letter = 'l'
+	if ended[it.id] then
+		-- The same report twice in one turn: an answer got lost.
+		letter = it.kind == 'f' and ended[it.id] == it.worker and 'k' or 'l'
 	elseif h and h:match(' (.*)') ~= it.worker then
 		letter = 'l'
 	elseif not h then
@@ -55,15 +56,15 @@ for k, it in ipairs(items) do
 		if letter == 'l' then lost = lost + 1 end
 		reply[k] = letter
 	elseif it.kind == 'f' then
-		done[#done + 1] = it.id
-		done_task[#done_task + 1] = it.id
-		done_task[#done_task + 1] = stamp .. it.worker
+		local n = #done + 1
+		done[n] = it.id
+		done_task[n * 2 - 1], done_task[n * 2] = it.id, stamp .. it.worker
 		if it.text ~= '' then
 			results[#results + 1], results[#results + 2] = it.id, it.text
 		end
-		holder[it.id], reply[k] = 'done', 'k'
+		ended[it.id], reply[k] = it.worker, 'k'
 	else
-		fails[#fails + 1], holder[it.id] = k, 'done'
+		fails[#fails + 1], ended[it.id] = k, ''
 	end
 end
 

@@ -5,8 +5,9 @@
 -- count, lease in ms ('' = the queue's), request id ('' = none). The counts
 -- add up to 1,000 at most.
 -- Reply: 1 or 0 for paused, how many ids had no task (dropped), how many are
--- left in the lanes (0 when none was taken), then for each taker lease end, n,
--- and n times id, attempt, value.
+-- left in the lanes (0 when none was taken), then for each taker lease end, n
+-- (-1: a request id that was served before and holds nothing any more), and n
+-- times id, attempt, value.
 -- Atomic: an id that leaves a lane is in doing, under a lease, with its
 -- holder; the attempt is retry + 1, so nothing is written for it.
 -- include common.lua
@@ -14,39 +15,27 @@ local meta = call('HMGET', base .. 'meta', 'paused', 'lease_ms')
 local reply = { meta[1] and 1 or 0, 0, 0 }
 local BYTES, SLICE = 8388608, 250
 
--- What an earlier take with the same request id got and still holds.
-local function again(field)
-	local text = call('HGET', base .. 'request', field)
-	if not text then return nil end
-	local worker, ids = field:match('^(.-) '), {}
-	for id in text:gmatch('%S+') do
-		local holder = call('HGET', base .. 'holder', id)
-		if holder and holder:match(' (.*)') == worker then
-			ids[#ids + 1] = id
-		end
-	end
-	return ids
-end
-
--- Pops up to want ids that have a task, with their values.
+-- include again.lua
+-- Pops up to want ids that have a task, with their values; n of them.
 local function pop(want, ids, values)
-	local bytes = 0
+	local bytes, n = 0, 0
 	for _, l in ipairs(lane_order) do
-		while #ids < want and bytes < BYTES do
+		while n < want and bytes < BYTES do
 			local got = call('LPOP', base .. lanes[l],
-				math.min(want - #ids, SLICE))
+				math.min(want - n, SLICE))
 			if not got then break end
 			local value = call('HMGET', base .. 'task', unpack(got))
 			for i = 1, #got do
 				if value[i] then
-					ids[#ids + 1], values[#values + 1] = got[i], value[i]
-					bytes = bytes + #value[i]
+					n, bytes = n + 1, bytes + #value[i]
+					ids[n], values[n] = got[i], value[i]
 				else
 					reply[2] = reply[2] + 1
 				end
 			end
 		end
 	end
+	return n
 end
 
 local takers, want = {}, 0
@@ -69,52 +58,55 @@ call('HLEN', base .. 'holder')
 call('HLEN', base .. 'held')
 call('HLEN', base .. 'task')
 call('ZCARD', base .. 'doing')
-local ids, values, first = {}, {}, 1
-if not meta[1] then pop(want, ids, values) end
-for i = 1, #ids > 0 and 3 or 0 do
+local ids, values, n = {}, {}, 0
+if not meta[1] then n = pop(want, ids, values) end
+for i = 1, n > 0 and 3 or 0 do
 	reply[3] = reply[3] + call('LLEN', base .. lanes[lane_order[i]])
 end
-local doing, holder, held = {}, {}, {}
-local stamp = string.format('%.0f ', now)
-for _, t in ipairs(takers) do
-	local mine, value = t.ids, nil
-	if mine then
-		value = #mine > 0 and call('HMGET', base .. 'task', unpack(mine))
-		t.lease = #mine > 0 and call('ZSCORE', base .. 'doing', mine[1])
-			or t.lease
-	else
-		mine, value = {}, {}
-		while #mine < t.count and first <= #ids do
-			local id = ids[first]
-			mine[#mine + 1], value[#value + 1] = id, values[first]
-			doing[#doing + 1], doing[#doing + 2] = t.lease, id
-			holder[#holder + 1], holder[#holder + 2] = id, stamp .. t.worker
-			first = first + 1
-		end
-		if #mine > 0 then
-			held[t.worker] = (held[t.worker] or 0) + #mine
-			if t.field then
-				call('HSET', base .. 'request', t.field,
-					table.concat(mine, ' '))
-				call('ZADD', base .. 'requests', t.lease, t.field)
-			end
-		end
-	end
-	reply[#reply + 1], reply[#reply + 2] = t.lease, #mine
-	local used = #mine > 0 and tried > 0
-		and call('HMGET', base .. 'retry', unpack(mine))
-	for i = 1, #mine do
-		reply[#reply + 1] = mine[i]
-		reply[#reply + 1] = (used and used[i] or 0) + 1
-		reply[#reply + 1] = value[i]
+local used = tried > 0 and n > 0 and call('HMGET', base .. 'retry', unpack(ids))
+local doing, holder, held, first, at = {}, {}, {}, 1, 3
+
+-- Adds to the reply what one taker gets: ids from first to last.
+local function hand_out(ids, values, used, first, last)
+	for i = first, last do
+		reply[at + 1] = ids[i]
+		reply[at + 2] = (used and used[i] or 0) + 1
+		reply[at + 3] = values[i]
+		at = at + 3
 	end
 end
-if #ids > 0 then
+
+for _, t in ipairs(takers) do
+	local last = math.min(first + t.count - 1, n)
+	local mine = t.ids and #t.ids or last - first + 1
+	reply[at + 1], reply[at + 2] = t.lease, mine
+	at = at + 2
+	if t.ids and mine > 0 then
+		reply[at - 1] = call('ZSCORE', base .. 'doing', t.ids[1]) or t.lease
+		hand_out(t.ids, call('HMGET', base .. 'task', unpack(t.ids)),
+			call('HMGET', base .. 'retry', unpack(t.ids)), 1, mine)
+	elseif not t.ids and mine > 0 then
+		local by = string.format('%.0f ', now) .. t.worker
+		for i = first, last do
+			doing[i * 2 - 1], doing[i * 2] = t.lease, ids[i]
+			holder[i * 2 - 1], holder[i * 2] = ids[i], by
+		end
+		held[t.worker] = (held[t.worker] or 0) + mine
+		if t.field then
+			call('HSET', base .. 'request', t.field,
+				table.concat(ids, ' ', first, last))
+			call('ZADD', base .. 'requests', t.lease, t.field)
+		end
+		hand_out(ids, values, used, first, last)
+		first = last + 1
+	end
+end
+if n > 0 then
 	call('ZADD', base .. 'doing', unpack(doing))
 	call('HSET', base .. 'holder', unpack(holder))
-	for worker, n in pairs(held) do
-		call('HINCRBY', base .. 'held', worker, n)
+	for worker, count_held in pairs(held) do
+		call('HINCRBY', base .. 'held', worker, count_held)
 	end
-	count('taken', #ids)
+	count('taken', n)
 end
 return reply

@@ -527,6 +527,32 @@ case_gathering(struct world *w)
 	assert_string_equal(t[2].ids[0], "e");
 }
 
+/* The answer of a report got lost and it is sent again: in the same turn, and
+ * later. */
+static void
+case_report_twice(struct world *w)
+{
+	struct store_report_item item = {.id = SPAN("1")};
+	struct seen r[2];
+
+	memset(r, 0, sizeof(r));
+	push_id(w, "1");
+	take(w, "w1", 1, 0);
+	for (int i = 0; i < 2; i++)
+		store_report(
+		    w->store, Q, SPAN("w1"), &item, 1, on_report, &r[i]);
+	wait_for(w, &r[0]);
+	wait_for(w, &r[1]);
+	assert_int_equal(r[0].reported[0].err, ERR_OK);
+	assert_int_equal(r[1].reported[0].err, ERR_OK);
+	assert_int_equal(
+	    report(w, "w1", "1", false, "").reported[0].err, ERR_OK);
+	assert_int_equal(
+	    report(w, "w2", "1", false, "").reported[0].err, ERR_LEASE_LOST);
+	assert_int_equal(queue_now(w).queue.totals.finished, 1);
+	assert_int_equal(queue_now(w).queue.counts[TASK_FINISH], 1);
+}
+
 static void
 case_refused_by_redis(struct world *w)
 {
@@ -585,6 +611,7 @@ static const struct {
     {"workers", case_workers},
     {"unknown_queue", case_unknown_queue},
     {"gathering", case_gathering},
+    {"report_twice", case_report_twice},
     {"refused_by_redis", case_refused_by_redis},
     {"killed_in_flight", case_killed_in_flight},
 };

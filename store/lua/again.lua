@@ -1,0 +1,16 @@
+-- Part of take.lua: a request that is repeated.
+-- What an earlier take with the same request id got and still holds. A space
+-- in front for each repeat: untake.lua gives back when the last of them left.
+local function again(field)
+	local text = call('HGET', base .. 'request', field)
+	if not text then return nil end
+	local worker, ids = field:match('^(.-) '), {}
+	for id in text:gmatch('%S+') do
+		local holder = call('HGET', base .. 'holder', id)
+		if holder and holder:match(' (.*)') == worker then
+			ids[#ids + 1] = id
+		end
+	end
+	if #ids > 0 then call('HSET', base .. 'request', field, ' ' .. text) end
+	return ids
+end
