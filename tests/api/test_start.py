@@ -304,7 +304,10 @@ def test_redis_without_that_database(place, folder):
 
 
 def test_redis_cluster(place, folder):
-    redis = place.redis(port=free_port(), cluster_enabled="yes")
+    # Its second port would be the first one + 10,000, which may not exist.
+    redis = place.redis(
+        port=free_port(), cluster_enabled="yes", cluster_port=free_port()
+    )
     words = options(folder, **{"redis.main.url": redis.url()})
     refused(run(*words), EX_CONFIG, "REDIS_SETTINGS", "cluster")
 
