@@ -393,38 +393,63 @@ push_call(struct queue *q, const struct queue_policy *policy, size_t n)
 	return c;
 }
 
+/* Refuses payloads that are too large; how many tasks are left to send. */
+static size_t
+push_check(struct op *op, const struct store_task *tasks,
+    const struct queue_policy *policy)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < op->n; i++) {
+		op->priority |= tasks[i].lane != LANE_NORMAL;
+		if (tasks[i].payload.len > policy->max_payload)
+			op->results[i].pushed.err = ERR_PAYLOAD_TOO_LARGE;
+		else
+			left++;
+	}
+	return left;
+}
+
+/* Nothing is sent, so nothing is made either: neither queue nor call. */
+static void
+push_refuse_all(struct store *s, struct queue *q, struct op *op)
+{
+	if (q != NULL)
+		q->counters.refused += op->n;
+	op_end_later(s, op, ERR_OK);
+}
+
 void
 store_push(struct store *s, struct span queue, const struct store_task *tasks,
     size_t n, store_push_cb *cb, void *arg)
 {
-	struct queue *q = s->closing ? NULL : queue_make(s, queue);
+	struct queue *q = queue_find(s, queue);
 	struct op *op = op_new(s, OP_PUSH, n, arg);
 	struct queue_policy policy;
 	struct call *c;
-	size_t sent = 0;
 
 	op->push_cb = cb;
+	if (s->closing) {
+		op_end_later(s, op, ERR_SHUTTING_DOWN);
+		return;
+	}
+	if (q != NULL)
+		queue_policy(q, &policy);
+	else
+		policy = *conf_queue_policy(s->conf, queue);
+	if (push_check(op, tasks, &policy) == 0) {
+		push_refuse_all(s, q, op);
+		return;
+	}
+	q = queue_make(s, queue);
 	if (q == NULL) {
-		op_end_later(s, op,
-		    s->closing ? ERR_SHUTTING_DOWN : ERR_TOO_MANY_QUEUES);
+		op_end_later(s, op, ERR_TOO_MANY_QUEUES);
 		return;
 	}
-	queue_policy(q, &policy);
 	c = push_call(q, &policy, n);
-	for (size_t i = 0; i < n; i++) {
-		op->priority |= tasks[i].lane != LANE_NORMAL;
-		if (tasks[i].payload.len > policy.max_payload) {
-			op->results[i].pushed.err = ERR_PAYLOAD_TOO_LARGE;
-			continue;
-		}
-		push_add(c, &tasks[i]);
-		sent++;
-	}
-	if (sent == 0) {
-		q->counters.refused += n;
-		op_end_later(s, op, ERR_OK);
-		return;
-	}
+	for (size_t i = 0; i < n; i++)
+		if (op->results[i].pushed.err == ERR_OK)
+			push_add(c, &tasks[i]);
 	list_add_tail(&c->ops, &op->link);
 	c->ops_count++;
 	queue_mark_dirty(q);

@@ -290,6 +290,27 @@ case_request_id(struct world *w)
 	assert_int_equal(queue_now(w).queue.counts[TASK_TODO], 1);
 }
 
+/* Nothing is left to send: that makes no queue, and no call without tasks. */
+static void
+case_push_nothing(struct world *w)
+{
+	static char payload[64 * 1024 + 1];
+	struct store_task t = {.id = SPAN("1"),
+	    .payload = {payload, sizeof(payload)},
+	    .lane = LANE_NORMAL};
+	struct seen s;
+
+	memset(payload, '1', sizeof(payload));
+	s = push(w, &t, 1);
+	assert_int_equal(s.pushed[0].err, ERR_PAYLOAD_TOO_LARGE);
+	assert_int_equal(take(w, "w1", 1, 0).n, 0);
+	assert_int_equal(store_queue_count(w->store), 0);
+	memset(&s, 0, sizeof(s));
+	store_queue_get(w->store, Q, on_queue, &s);
+	wait_for(w, &s);
+	assert_int_equal(s.err, ERR_QUEUE_UNKNOWN);
+}
+
 static void
 case_pause(struct world *w)
 {
@@ -603,6 +624,7 @@ static const struct {
     {"waiting_take", case_waiting_take},
     {"wait_ends", case_wait_ends},
     {"request_id", case_request_id},
+    {"push_nothing", case_push_nothing},
     {"pause", case_pause},
     {"remove_and_cancel", case_remove_and_cancel},
     {"act_on_sets", case_act_on_sets},
