@@ -250,6 +250,7 @@ letter_err(char letter, bool *dead)
 	switch (letter) {
 	case 'k':
 	case 'x':
+	case 'a':
 		return ERR_OK;
 	case 'l':
 		return ERR_LEASE_LOST;
@@ -486,12 +487,13 @@ report_on_reply(enum err err, const struct redisReply *reply, void *arg)
 		list_del(pos);
 		for (size_t i = 0; err == ERR_OK && i < op->n; i++) {
 			struct store_reported *r = &op->results[i].reported;
+			char letter = letters.p[next++];
 			bool failed = r->dead;
 
-			r->err = letter_err(letters.p[next++], &r->dead);
+			r->err = letter_err(letter, &r->dead);
 			if (r->err == ERR_OK && failed)
 				c->queue->counters.failed++;
-			else if (r->err == ERR_OK)
+			else if (r->err == ERR_OK && letter != 'a')
 				c->queue->counters.finished++;
 		}
 		if (err == ERR_OK)

@@ -3,14 +3,16 @@
 -- nil when a late finish is (the task is then out of where it waited).
 local function unheld(it)
 	local value = call('HGET', base .. 'task', it.id)
+	if it.kind == 'f' and value and value:byte() == 70
+	    and value:sub(8) == it.worker then
+		return 'a'
+	end
 	if call('ZSCORE', base .. 'cancelled', it.id .. ' ' .. it.worker) then
 		return 'c'
 	end
 	local state = state_of(it.id, value)
 	if state == '-' then return 'u' end
-	if state == 'f' then
-		return it.kind == 'f' and value:sub(8) == it.worker and 'k' or 'l'
-	end
+	if state == 'f' then return 'l' end
 	local tried = call('HGET', base .. 'retry', it.id)
 	if not tried then return 'n' end
 	if it.kind ~= 'f' then return 'l' end

@@ -5,8 +5,9 @@
 -- random number for the jitter, then for each report worker, number of items
 -- and for each item id, kind, text. kind is f finished, e failed, d failed
 -- for good; text the result or error. At most 2,000 items in all.
--- Reply: a string with a letter for each item: k taken, x taken and now dead,
--- l lease lost, n never handed out, c cancelled, u unknown.
+-- Reply: a string with a letter for each item: k taken, a taken before (the
+-- same finish by the same worker), x taken and now dead, l lease lost, n never
+-- handed out, c cancelled, u unknown.
 -- Atomic: whether the worker holds the task is checked where it is changed.
 -- include common.lua
 local meta = call('HMGET', base .. 'meta', 'max_attempts', 'retry_base_ms',
@@ -44,7 +45,7 @@ for k, it in ipairs(items) do
 	local letter
 	if ended[it.id] then
 		-- The same report twice in one turn: an answer got lost.
-		letter = it.kind == 'f' and ended[it.id] == it.worker and 'k' or 'l'
+		letter = it.kind == 'f' and ended[it.id] == it.worker and 'a' or 'l'
 	elseif h and h:match(' (.*)') ~= it.worker then
 		letter = 'l'
 	elseif not h then

@@ -572,6 +572,7 @@ case_report_twice(struct world *w)
 	    report(w, "w2", "1", false, "").reported[0].err, ERR_LEASE_LOST);
 	assert_int_equal(queue_now(w).queue.totals.finished, 1);
 	assert_int_equal(queue_now(w).queue.counts[TASK_FINISH], 1);
+	assert_int_equal(store_queue_counters(w->store, Q)->finished, 1);
 }
 
 static void
