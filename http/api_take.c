@@ -83,8 +83,7 @@ static void
 take_undo(struct take *t)
 {
 	if (t->id_count > 0)
-		store_untake(req_store(t->req), t->op.queue, t->op.worker,
-		    t->ids, t->id_count);
+		store_untake(req_store(t->req), &t->op, t->ids, t->id_count);
 }
 
 static void
@@ -239,8 +238,7 @@ take_print(struct take *t, const struct store_take_result *r)
 		buf_add_str(out, ",\"paused\":true");
 	if (n == r->n)
 		return;
-	store_untake(
-	    req_store(t->req), t->op.queue, t->op.worker, t->ids + n, r->n - n);
+	store_untake(req_store(t->req), &t->op, t->ids + n, r->n - n);
 	t->id_count = n;
 }
 
@@ -258,8 +256,7 @@ take_on_taken(const struct store_take_result *r, void *arg)
 		t->take_err = ERR_NO_MEMORY;
 		for (size_t i = 0; i < r->n; i++) {
 			id = r->tasks[i].id;
-			store_untake(req_store(t->req), t->op.queue,
-			    t->op.worker, &id, 1);
+			store_untake(req_store(t->req), &t->op, &id, 1);
 		}
 	}
 	take_join(t);

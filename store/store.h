@@ -115,8 +115,9 @@ void store_take(struct store *s, struct store_take *t);
  * cb is called all the same (CLIENT_GONE), not within this call. */
 void store_take_leave(struct store *s, struct store_take *t);
 /* Tasks were taken for t (its cb is running or has run with them) but cannot
- * be delivered: puts them back without counting the attempt. */
-void store_untake(struct store *s, struct span queue, struct span worker,
+ * be delivered: puts them back without counting the attempt, unless the same
+ * request_id was asked for again meanwhile. */
+void store_untake(struct store *s, const struct store_take *t,
     const struct span *ids, size_t n);
 /* Ends every waiting take with an empty answer (drain). */
 void store_take_wake_all(struct store *s);

@@ -202,19 +202,24 @@ take_give_back(struct store *s, struct store_take *t, size_t n)
 
 	for (size_t i = 0; i < n; i++)
 		ids[i] = s->taken[i].id;
-	store_untake(s, t->queue, t->worker, ids, n);
+	store_untake(s, t, ids, n);
 	free(ids);
 	take_end_empty(t, ERR_CLIENT_GONE);
 }
 
-/* Reads one taker's part into s->taken; false when the shape is wrong. */
+/* Reads one taker's part into s->taken; false when the shape is wrong. spent:
+ * its request id was served before, and of that nothing is held any more. */
 static bool
-take_read(struct store *s, struct reply *c, struct store_take_result *r)
+take_read(
+    struct store *s, struct reply *c, struct store_take_result *r, bool *spent)
 {
 	struct task_value value;
+	int64_t n;
 
 	r->lease_until = reply_int(c, 0);
-	r->n = (size_t)reply_int(c, 0);
+	n = reply_int(c, 0);
+	*spent = n < 0;
+	r->n = n < 0 ? 0 : (size_t)n;
 	r->tasks = s->taken;
 	if (c->bad || r->n > CALL_MAX_ITEMS || r->n * 3 > reply_left(c))
 		return false;
@@ -236,6 +241,7 @@ take_serve_all(struct call *c, struct reply *in)
 	struct store_take_result r = {.err = ERR_OK};
 	struct list *pos, *tmp;
 	size_t left;
+	bool spent;
 
 	q->numbers.paused = r.paused = reply_int(in, 0) != 0;
 	metric_add(METRIC_STORE_REPAIRS, (uint64_t)reply_int(in, 0));
@@ -244,18 +250,21 @@ take_serve_all(struct call *c, struct reply *in)
 		struct store_take *t =
 		    CONTAINER_OF(pos, struct store_take, link);
 
-		if (!take_read(s, in, &r))
+		if (!take_read(s, in, &r, &spent))
 			return ERR_STORE_REPLY;
 		list_del(pos);
 		if (r.n == 0) {
+			/* Nothing will ever come for it: it must not wait in
+			 * front of others. */
+			if (spent)
+				t->wait_ms = 0;
 			take_unserved(s, t, left > 0);
-			continue;
-		}
-		q->counters.taken += r.n;
-		if (t->left)
+		} else if (t->left) {
 			take_give_back(s, t, r.n);
-		else
+		} else {
+			q->counters.taken += r.n;
 			take_end(t, &r);
+		}
 	}
 	if (left > 0)
 		queue_wake(q, left);
@@ -417,24 +426,23 @@ untake_on_reply(enum err err, const struct redisReply *reply, void *arg)
 	int64_t n = 0;
 
 	/* Not done: the lease ends some day, and the attempt counts. */
-	if (err == ERR_OK && reply_is_int(reply, &n) && n > 0) {
-		q->counters.taken -= (uint64_t)n;
+	if (err == ERR_OK && reply_is_int(reply, &n) && n > 0)
 		queue_wake(q, (size_t)n);
-	}
 }
 
 void
-store_untake(struct store *s, struct span queue, struct span worker,
+store_untake(struct store *s, const struct store_take *t,
     const struct span *ids, size_t n)
 {
-	struct queue *q = queue_find(s, queue);
+	struct queue *q = queue_find(s, t->queue);
 	struct call *c;
 
 	if (q == NULL || n == 0 || s->closing)
 		return;
 	c = call_new(q);
 	call_begin(c);
-	call_add(c, worker);
+	call_add(c, t->worker);
+	call_add(c, t->request_id);
 	for (size_t i = 0; i < n; i++)
 		call_add(c, ids[i]);
 	call_send(c, SCRIPT_UNTAKE, untake_on_reply, q);

@@ -79,7 +79,7 @@ end
 for _, t in ipairs(takers) do
 	local last = math.min(first + t.count - 1, n)
 	local mine = t.ids and #t.ids or last - first + 1
-	reply[at + 1], reply[at + 2] = t.lease, mine
+	reply[at + 1], reply[at + 2] = t.lease, t.ids and mine == 0 and -1 or mine
 	at = at + 2
 	if t.ids and mine > 0 then
 		reply[at - 1] = call('ZSCORE', base .. 'doing', t.ids[1]) or t.lease

@@ -290,6 +290,96 @@ case_request_id(struct world *w)
 	assert_int_equal(queue_now(w).queue.counts[TASK_TODO], 1);
 }
 
+/* The client gives up while Redis is slow, and asks again with the same
+ * request id: what is put back must not be what the repeat was given. */
+static void
+case_request_id_leaves(struct world *w)
+{
+	struct seen first = {0}, again = {0};
+	struct store_take a = {.queue = Q,
+	    .worker = SPAN("w1"),
+	    .request_id = SPAN("r1"),
+	    .count = 2,
+	    .cb = on_take,
+	    .arg = &first};
+	struct store_take b = a;
+
+	b.arg = &again;
+	push_id(w, "1");
+	kill(w->redis.pid, SIGSTOP);
+	store_take(w->store, &a);
+	run_for(w->loop, 20);
+	store_take_leave(w->store, &a);
+	store_take(w->store, &b);
+	run_for(w->loop, 20);
+	kill(w->redis.pid, SIGCONT);
+	wait_for(w, &first);
+	wait_for(w, &again);
+	assert_int_equal(first.err, ERR_CLIENT_GONE);
+	assert_int_equal(again.n, 1);
+	run_for(w->loop, 50);
+	assert_state(w, "1", TASK_DOING);
+	assert_int_equal(
+	    report(w, "w1", "1", false, "").reported[0].err, ERR_OK);
+}
+
+/* Nobody repeats in time: it goes back, and the repeat is the first. */
+static void
+case_request_id_given_back(struct world *w)
+{
+	struct seen s = {0};
+	struct store_take t = {.queue = Q,
+	    .worker = SPAN("w1"),
+	    .request_id = SPAN("r1"),
+	    .count = 2,
+	    .cb = on_take,
+	    .arg = &s};
+	struct store_take again = t;
+
+	push_id(w, "1");
+	kill(w->redis.pid, SIGSTOP);
+	store_take(w->store, &t);
+	run_for(w->loop, 20);
+	store_take_leave(w->store, &t);
+	kill(w->redis.pid, SIGCONT);
+	wait_for(w, &s);
+	run_for(w->loop, 50);
+	assert_state(w, "1", TASK_TODO);
+	memset(&s, 0, sizeof(s));
+	store_take(w->store, &again);
+	wait_for(w, &s);
+	assert_int_equal(s.n, 1);
+	assert_int_equal(s.attempts[0], 1);
+	assert_int_equal(store_queue_counters(w->store, Q)->taken, 1);
+}
+
+/* Whose request id is used up has nothing to wait for: it would stand in
+ * front of those who wait for work. */
+static void
+case_request_id_spent(struct world *w)
+{
+	struct seen s = {0};
+	struct store_take t = {.queue = Q,
+	    .worker = SPAN("w1"),
+	    .request_id = SPAN("r1"),
+	    .count = 2,
+	    .wait_ms = 60000,
+	    .cb = on_take,
+	    .arg = &s};
+
+	push_id(w, "1");
+	store_take(w->store, &t);
+	wait_for(w, &s);
+	assert_int_equal(s.n, 1);
+	report(w, "w1", "1", false, "");
+	memset(&s, 0, sizeof(s));
+	store_take(w->store, &t);
+	wait_for(w, &s);
+	assert_int_equal(s.err, ERR_OK);
+	assert_int_equal(s.n, 0);
+	assert_int_equal(store_waiting(w->store), 0);
+}
+
 /* Nothing is left to send: that makes no queue, and no call without tasks. */
 static void
 case_push_nothing(struct world *w)
@@ -625,6 +715,9 @@ static const struct {
     {"waiting_take", case_waiting_take},
     {"wait_ends", case_wait_ends},
     {"request_id", case_request_id},
+    {"request_id_leaves", case_request_id_leaves},
+    {"request_id_given_back", case_request_id_given_back},
+    {"request_id_spent", case_request_id_spent},
     {"push_nothing", case_push_nothing},
     {"pause", case_pause},
     {"remove_and_cancel", case_remove_and_cancel},
