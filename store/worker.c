@@ -17,6 +17,7 @@ enum {
 	SEEN_PER_CALL = 500,     /* written by one script call */
 	SEEN_DETAILS_MAX = 4096, /* bytes of a worker's details */
 	SWEEP_NAMES = 100,       /* silent workers handled in one sweep */
+	SWEEP_OLD = 1000,        /* workers forgotten in one sweep */
 	SWEEP_WINDOW = 1000,     /* holders looked at by one script call */
 	FORGET_EVERY_US = 60 * 1000000
 };
@@ -298,7 +299,7 @@ sweep_start(struct sweep *w)
 	resp_add_u64(&args, s->conf->worker_timeout_ms);
 	resp_add_u64(&args, s->conf->worker_forget_ms);
 	resp_add_u64(&args, sweep_has_silent(s) ? SWEEP_NAMES : 0);
-	resp_add_u64(&args, SWEEP_NAMES);
+	resp_add_u64(&args, SWEEP_OLD);
 	redis_conn_script(
 	    s->conn, SCRIPT_SILENT, &args, 6, 1, sweep_on_silent, w);
 }
@@ -327,6 +328,9 @@ sweep_on_silent(enum err err, const struct redisReply *r, void *arg)
 			w->old_count++;
 		}
 	}
+	/* There may be more: the next sweep does not wait. */
+	if (w->old_count == SWEEP_OLD)
+		w->store->swept_us = clock_mono_us() - FORGET_EVERY_US;
 	if (w->name_count > 0)
 		sweep_leases(w);
 	else
