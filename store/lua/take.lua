@@ -13,16 +13,17 @@
 -- include common.lua
 local meta = call('HMGET', base .. 'meta', 'paused', 'lease_ms')
 local reply = { meta[1] and 1 or 0, 0, 0 }
-local BYTES, SLICE = 8388608, 250
+local BYTES, SLICE, PROBE = 8388608, 250, 32
 
 -- include again.lua
--- Pops up to want ids that have a task, with their values; n of them.
+-- Pops up to want ids that have a task, with their values; n of them. How
+-- many at a time, the size of those before tells: 250 may be 250 MiB.
 local function pop(want, ids, values)
-	local bytes, n = 0, 0
+	local bytes, n, slice = 0, 0, PROBE
 	for _, l in ipairs(lane_order) do
 		while n < want and bytes < BYTES do
 			local got = call('LPOP', base .. lanes[l],
-				math.min(want - n, SLICE))
+				math.min(want - n, slice))
 			if not got then break end
 			local value = call('HMGET', base .. 'task', unpack(got))
 			for i = 1, #got do
@@ -33,6 +34,8 @@ local function pop(want, ids, values)
 					reply[2] = reply[2] + 1
 				end
 			end
+			slice = math.ceil((BYTES - bytes) / (bytes + 1) * (n + 1))
+			slice = math.max(1, math.min(SLICE, slice))
 		end
 	end
 	return n
