@@ -70,6 +70,30 @@ local function release(ids, holders)
 	end
 end
 
+-- Takes ids out of a list. Each LREM walks to its id, so many of them go in
+-- one pass: what is found becomes '', which is no id, and those go together.
+local function pick(key, ids)
+	if #ids <= 16 then
+		for i = 1, #ids do call('LREM', key, 1, ids[i]) end
+		return
+	end
+	local wanted, left, first = {}, #ids, 0
+	for i = 1, #ids do wanted[ids[i]] = true end
+	while left > 0 do
+		local window = call('LRANGE', key, first, first + 999)
+		if #window == 0 then break end
+		for i = 1, #window do
+			if wanted[window[i]] then
+				wanted[window[i]] = nil
+				call('LSET', key, first + i - 1, '')
+				left = left - 1
+			end
+		end
+		first = first + #window
+	end
+	if left < #ids then call('LREM', key, #ids - left, '') end
+end
+
 -- Nothing is left of ids (at most 1,000) outside their list or set.
 local function forget(ids)
 	for _, key in ipairs({ 'task', 'retry', 'opts', 'error', 'result' }) do

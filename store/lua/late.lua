@@ -1,6 +1,8 @@
 -- Part of report.lua: what arrives after its lease.
 -- A report for a task that nobody holds: the letter why it is not taken, or
--- nil when a late finish is (the task is then out of where it waited).
+-- nil when a late finish is (the task is then out of where it waited, or is in
+-- late, to be taken out of its lane).
+local late = { h = {}, n = {}, l = {} }
 local function unheld(it)
 	local value = call('HGET', base .. 'task', it.id)
 	if it.kind == 'f' and value and value:byte() == 70
@@ -17,8 +19,8 @@ local function unheld(it)
 	if not tried then return 'n' end
 	if it.kind ~= 'f' then return 'l' end
 	if state == 't' then
-		local lane = options(call('HGET', base .. 'opts', it.id))
-		call('LREM', base .. lanes[lane], 1, it.id)
+		local lane = late[options(call('HGET', base .. 'opts', it.id))]
+		lane[#lane + 1] = it.id
 	else
 		local sets = { r = 'failed', x = 'dead', y = 'delayed' }
 		call('ZREM', base .. sets[state], it.id)

@@ -17,12 +17,12 @@ local room = max - call('HLEN', base .. 'task')
 	+ call('LLEN', base .. 'finish') + call('ZCARD', base .. 'dead')
 local set, delayed, opts, reply, seen = {}, {}, {}, {}, {}
 local todo = { h = {}, n = {}, l = {} }
-local queued = 0
+local queued, revived = 0, {}
 
 -- A finished or dead one makes place for a new life under the same id.
 local function revive(id, state)
 	if state == 'f' then
-		call('LREM', base .. 'finish', 1, id)
+		revived[#revived + 1] = id
 		call('HDEL', base .. 'result', id)
 	else
 		call('ZREM', base .. 'dead', id)
@@ -67,6 +67,7 @@ for i = 1, #ids do
 		reply[i] = 'q'
 	end
 end
+pick(base .. 'finish', revived)
 if queued > 0 then
 	for _, l in ipairs(lane_order) do
 		if #todo[l] > 0 then

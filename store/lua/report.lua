@@ -80,6 +80,7 @@ for first = 1, #done, 1000 do
 	end
 end
 if #results > 0 then call('HSET', base .. 'result', unpack(results)) end
+for _, l in ipairs(lane_order) do pick(base .. lanes[l], late[l]) end
 
 local dead = 0
 for n, k in ipairs(fails) do

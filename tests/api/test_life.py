@@ -106,6 +106,28 @@ def test_late_finish_counts_while_nobody_holds_it(schedd, queue, delay):
     assert queue.take_ids() == []
 
 
+def test_many_late_finishes(schedd, queue):
+    """They leave their lanes in one pass, and nothing else does."""
+    ids = [f"t{i:04}" for i in range(2500)]
+    for part in (ids[:1000], ids[1000:2000], ids[2000:]):
+        tasks = [
+            {"id": i, "payload": 1, "priority": "high" if i[-1] == "3" else "low"}
+            for i in part
+        ]
+        queue.push(*tasks)
+    for _ in range(3):
+        queue.take(count=1000)
+    assert queue.counts() == {"doing": 2500}
+    schedd.move_clock(101)
+    wait_counts(queue, todo=2500)
+    late = ids[::2] + ids[1::10]
+    for part in (late[:1000], late[1000:]):
+        queue.finish(*part)
+    kept = sorted(set(ids) - set(late))
+    assert queue.counts() == {"finish": len(late), "todo": len(kept)}
+    assert sorted(queue.take_ids("w2", count=1000)) == kept
+
+
 def test_late_finish_from_failed(schedd, queue):
     """The lease went over, another failed it, then the first one is ready."""
     queue.push("a")

@@ -272,6 +272,22 @@ def test_replace_revives_finished_and_dead(queue):
         assert task["error"] is None and task["result"] is None
 
 
+def test_replace_of_many_finished(queue):
+    """They leave the list of finished ones in one pass."""
+    ids = [f"t{i:04}" for i in range(2000)]
+    queue.push_many(ids[:1000])
+    queue.push_many(ids[1000:])
+    for _ in range(2):
+        queue.finish(*queue.take_ids(count=1000))
+    again = ids[::2][:900]
+    tasks = [{"id": i, "payload": 2, "replace": True} for i in again]
+    assert queue.push(*tasks)["queued"] == len(again)
+    assert queue.counts() == {"todo": 900, "finish": 1100}
+    assert queue.take_ids(count=1000) == again
+    queue.finish(*again)
+    assert queue.counts() == {"finish": 2000}
+
+
 def test_replace_leaves_what_lives(queue):
     queue.push("held", "fails")
     queue.take()
