@@ -37,6 +37,7 @@ struct program {
 	struct janitor *janitor;
 	bool stopping;
 	bool drain_only; /* USR1: stay, but accept nothing */
+	bool drained;    /* and what was open then has ended */
 	int status;
 };
 
@@ -220,8 +221,9 @@ static void
 begin_stop(struct program *p)
 {
 	p->stopping = true;
-	if (p->drain_only) { /* drained already */
-		stop_on_drained(p);
+	if (p->drain_only) {
+		if (p->drained)
+			stop_on_drained(p);
 		return;
 	}
 	store_take_wake_all(p->store);
@@ -256,8 +258,12 @@ on_stop(int signo, void *arg)
 static void
 drain_on_done(void *arg)
 {
-	(void)arg;
+	struct program *p = arg;
+
+	p->drained = true;
 	log_info("server.drained", "pid=%d", (int)getpid());
+	if (p->stopping)
+		stop_on_drained(p);
 }
 
 static void

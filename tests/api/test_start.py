@@ -456,6 +456,30 @@ def test_usr1_drains_and_stays(place):
     assert schedd.is_running()
 
 
+def test_term_during_a_drain_waits_for_its_end(place):
+    """What is open when USR1 comes is answered, though TERM follows."""
+    redis = place.redis()
+    schedd = place.schedd(redis.settings())
+    with schedd.client() as client:
+        redis.pause()
+        client.send("POST", "/v1/queues/q/tasks", {"id": "a", "payload": 1})
+        wait_until(lambda: _pending(schedd), what="the push to be under way")
+        for signo, event in (
+            (signal.SIGUSR1, "server.draining"),
+            (signal.SIGTERM, "server.stopping"),
+        ):
+            schedd.process.send_signal(signo)
+            schedd.wait_log(event)
+        redis.resume()
+        assert client.receive().status == 201
+    assert schedd.wait_end() == 0
+
+
+def _pending(schedd):
+    with schedd.client() as client:
+        return client.get_json("/v1/stats")["store"]["pending"] > 0
+
+
 def test_private_redis_dies_with_schedd(place):
     schedd = place.schedd()
     pid = schedd.children()[0]
