@@ -388,6 +388,17 @@ def test_default_payload_cap_is_64_kib(queue):
     assert queue.take()[0]["payload"] == "x" * (cap - 2)
 
 
+def test_refused_push_leaves_nothing_behind(schedd, queue):
+    """Not even half a command that the next push would go on with: its clock
+    and limits would be of another time."""
+    queue.patch(max_payload=10)
+    got = queue.post("tasks", {"payload": "far too long"})
+    got.refused(413, "PAYLOAD_TOO_LARGE")
+    schedd.move_clock(5000)
+    queue.push({"id": "a", "payload": 1, "delay_s": 100})
+    assert abs(to_ms(queue.task("a")["due_at"]) - schedd.now_ms() - 100_000) < 5000
+
+
 def test_two_reasons_are_told_one_by_one(queue):
     queue.patch(max_tasks=1, max_payload=10)
     queue.push({"id": "a", "payload": 1})
