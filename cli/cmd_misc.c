@@ -109,26 +109,6 @@ parse_code(const char *text, uint64_t *code)
 	return str_to_u64(span_of(text), code) && *code <= 999;
 }
 
-/* The table as the server prints it, of the errors that we know. */
-static void
-add_own_errors(struct buf *out)
-{
-	const struct err_info *info;
-
-	buf_add_str(out, "{\"errors\":[");
-	for (int e = ERR_OK + 1; e < ERR_COUNT; e++) {
-		info = err_info((enum err)e);
-		buf_addf(out,
-		    "%s{\"code\":%d,\"name\":\"%s\",\"http\":%d,\"text\":",
-		    e == ERR_OK + 1 ? "" : ",", info->number, info->name,
-		    info->http);
-		buf_add_json(out, span_of(info->text));
-		buf_addf(out, ",\"retryable\":%s}",
-		    err_is_retryable((enum err)e) ? "true" : "false");
-	}
-	buf_add_str(out, "]}");
-}
-
 /* One error of the list: into the table, or for --json into raw. */
 struct errors {
 	struct table *table;
@@ -230,7 +210,7 @@ cmd_errors(struct cli *c)
 			cli_say("cannot reach %s; these are the errors of "
 				"schedctl %s",
 			    client_server(c->client), version_text());
-		add_own_errors(&own);
+		err_print_table(&own);
 		answer.body = buf_span(&own);
 	}
 	result = errors_print(c, answer.body, word != NULL ? &code : NULL);

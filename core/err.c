@@ -2,6 +2,8 @@
 
 #include "core/err.h"
 
+#include "core/buf.h"
+
 static const struct err_info table[ERR_COUNT] = {
     [ERR_OK] = {"OK", "ok", -1, 200},
 #define E(num, name, http, text) [ERR_##name] = {#name, text, num, http},
@@ -39,4 +41,22 @@ err_is_retryable(enum err e)
 
 	return http == 408 || http == 429 || http == 503 || http == 504 ||
 	       http == 507;
+}
+
+void
+err_print_table(struct buf *out)
+{
+	buf_add_str(out, "{\"errors\":[");
+	for (int e = ERR_OK + 1; e < ERR_COUNT; e++) {
+		const struct err_info *info = err_info((enum err)e);
+
+		buf_addf(out,
+		    "%s{\"code\":%d,\"name\":\"%s\",\"http\":%d,\"text\":",
+		    e == ERR_OK + 1 ? "" : ",", info->number, info->name,
+		    info->http);
+		buf_add_json(out, span_of(info->text));
+		buf_addf(out, ",\"retryable\":%s}",
+		    err_is_retryable((enum err)e) ? "true" : "false");
+	}
+	buf_add_str(out, "]}");
 }

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct buf;
+
 /* ERR_OK is zero; the numbers that people see are in the table (000 is one
  * of them, the janitor's clean-up). */
 enum err {
@@ -30,6 +32,8 @@ struct err_info {
 const struct err_info *err_info(enum err e);
 /* The error with that public number, or ERR_OK when there is none. */
 enum err err_by_number(int number);
+/* The whole table as JSON: {"errors":[{code,name,http,text,retryable}]}. */
+void err_print_table(struct buf *out);
 /* May the same request be sent again later without changes? */
 bool err_is_retryable(enum err e);
 

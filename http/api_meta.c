@@ -34,21 +34,7 @@ api_ready(struct req *req)
 void
 api_errors(struct req *req)
 {
-	struct buf *out = req_out(req);
-	const struct err_info *info;
-
-	buf_add_str(out, "{\"errors\":[");
-	for (int e = ERR_OK + 1; e < ERR_COUNT; e++) {
-		info = err_info((enum err)e);
-		buf_addf(out,
-		    "%s{\"code\":%d,\"name\":\"%s\",\"http\":%d,\"text\":",
-		    e == ERR_OK + 1 ? "" : ",", info->number, info->name,
-		    info->http);
-		buf_add_json(out, span_of(info->text));
-		buf_addf(out, ",\"retryable\":%s}",
-		    err_is_retryable((enum err)e) ? "true" : "false");
-	}
-	buf_add_str(out, "]}");
+	err_print_table(req_out(req));
 	req_reply(req, 200);
 }
 
