@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "core/mem.h"
+#include "http/unescape.h"
 
 enum state {
 	STATE_LINE,       /* the request line, or one empty line before it */
@@ -486,18 +487,6 @@ next_piece(struct parser *p, struct span in, size_t *used)
 	if (p->left == 0)
 		p->state = p->state == STATE_BODY ? STATE_DONE : STATE_DATA_CR;
 	return PARSER_BODY;
-}
-
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
 }
 
 static bool
