@@ -58,7 +58,6 @@ act_window(struct act *a)
 	    "todo:high", "todo:normal", "todo:low"};
 	struct call *c = call_new(a->queue);
 
-	call_begin(c);
 	if (a->dry_run)
 		call_add(c, SPAN("count"));
 	else

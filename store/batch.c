@@ -142,6 +142,8 @@ call_new(struct queue *q)
 	list_init(&c->ops);
 	buf_init(&c->args, CALL_MAX_ARGS_BYTES);
 	redis_conn_take_spare(s->conn, &c->args);
+	call_add(c, q->key);
+	call_add_i64(c, clock_offset_ms());
 	return c;
 }
 
@@ -194,13 +196,6 @@ call_add_i64(struct call *c, int64_t n)
 {
 	resp_add_i64(&c->args, n);
 	c->argc++;
-}
-
-void
-call_begin(struct call *c)
-{
-	call_add(c, c->queue->key);
-	call_add_i64(c, clock_offset_ms());
 }
 
 void
@@ -263,6 +258,16 @@ letter_err(char letter, bool *dead)
 	default:
 		return ERR_STORE_REPLY;
 	}
+}
+
+/* The reply of a gathered call: a letter for each item. */
+static enum err
+call_read_letters(
+    const struct call *c, const struct redisReply *reply, struct span *letters)
+{
+	if (!reply_is_bytes(reply, letters) || letters->len != c->items)
+		return ERR_STORE_REPLY;
+	return ERR_OK;
 }
 
 /* ---- push -------------------------------------------------------------- */
@@ -349,9 +354,8 @@ push_on_reply(enum err err, const struct redisReply *reply, void *arg)
 	struct list *pos, *tmp;
 	size_t next = 0;
 
-	if (err == ERR_OK &&
-	    (!reply_is_bytes(reply, &letters) || letters.len != c->items))
-		err = ERR_STORE_REPLY;
+	if (err == ERR_OK)
+		err = call_read_letters(c, reply, &letters);
 	LIST_FOREACH_SAFE (pos, tmp, &c->ops) {
 		struct op *op = CONTAINER_OF(pos, struct op, link);
 
@@ -388,7 +392,6 @@ push_call(struct queue *q, const struct queue_policy *policy, size_t n)
 	}
 	if (c == NULL) {
 		c = q->push = call_new(q);
-		call_begin(c);
 		call_add_u64(c, policy->max_tasks);
 	}
 	return c;
@@ -478,9 +481,8 @@ report_on_reply(enum err err, const struct redisReply *reply, void *arg)
 	struct list *pos, *tmp;
 	size_t next = 0;
 
-	if (err == ERR_OK &&
-	    (!reply_is_bytes(reply, &letters) || letters.len != c->items))
-		err = ERR_STORE_REPLY;
+	if (err == ERR_OK)
+		err = call_read_letters(c, reply, &letters);
 	LIST_FOREACH_SAFE (pos, tmp, &c->ops) {
 		struct op *op = CONTAINER_OF(pos, struct op, link);
 
@@ -528,7 +530,6 @@ report_call(struct queue *q, size_t n)
 	if (c == NULL) {
 		queue_policy(q, &p);
 		c = q->report = call_new(q);
-		call_begin(c);
 		call_add_u64(c, p.max_attempts);
 		call_add_u64(c, p.retry_base_ms);
 		call_add_u64(c, p.retry_max_ms);

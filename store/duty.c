@@ -121,7 +121,6 @@ slice_args(struct call *c, enum store_duty duty, uint32_t limit)
 	bool dead = duty == DUTY_DEAD;
 
 	queue_policy(c->queue, &p);
-	call_begin(c);
 	switch (duty) {
 	case DUTY_DOING:
 		call_add_u64(c, p.max_attempts);

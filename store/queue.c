@@ -736,7 +736,6 @@ store_queue_set(struct store *s, struct span queue,
 	set->arg = arg;
 	set->wake = change->paused == 0;
 	c = call_new(q);
-	call_begin(c);
 	for (int i = 0; i < POLICY_FIELD_COUNT; i++) {
 		if (((change->set | change->unset) & 1u << i) == 0)
 			continue;

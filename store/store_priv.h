@@ -164,14 +164,14 @@ int64_t store_redis_now(const struct store *s);
 void queue_wake(struct queue *q, size_t n);
 
 /* batch.c */
+/* Begins with the key prefix and the clock offset, as every queue script
+ * does. */
 struct call *call_new(struct queue *q);
 void call_free(struct call *c);
 void batch_clear(struct store *s);
 void call_add(struct call *c, struct span s);
 void call_add_u64(struct call *c, uint64_t n);
 void call_add_i64(struct call *c, int64_t n);
-/* The key prefix and the clock offset, which every queue script begins with. */
-void call_begin(struct call *c);
 void call_send(
     struct call *c, enum script_id id, redis_reply_cb *cb, void *arg);
 void queue_mark_dirty(struct queue *q);

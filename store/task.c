@@ -265,7 +265,6 @@ task_ask(struct store *s, struct span queue, struct span id,
 		return;
 	}
 	c = call_new(op->queue);
-	call_begin(c);
 	call_add(c, id);
 	call_send(c, script,
 	    script == SCRIPT_SHOW ? show_on_reply : remove_on_reply, op);
@@ -398,7 +397,6 @@ store_task_list(struct store *s, struct span queue, enum task_state state,
 		op->match =
 		    (struct span){xmemdupz(match.p, match.len), match.len};
 	c = call_new(op->queue);
-	call_begin(c);
 	call_add(c, span_of(task_state_name(state)));
 	call_add_u64(c, (uint64_t)op->lane);
 	call_add_u64(c, op->index);
@@ -453,7 +451,6 @@ store_extend(struct store *s, struct span queue, struct span worker,
 	}
 	queue_policy(op->queue, &policy);
 	c = call_new(op->queue);
-	call_begin(c);
 	call_add_u64(c, policy.lease_ms);
 	call_add(c, worker);
 	if (lease_ms > 0)

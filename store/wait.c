@@ -370,7 +370,6 @@ wait_flush(struct queue *q)
 		if (c == NULL) {
 			queue_policy(q, &p);
 			c = call_new(q);
-			call_begin(c);
 			call_add_u64(c, p.lease_ms);
 		}
 		take_ask(c, t);
@@ -440,7 +439,6 @@ store_untake(struct store *s, const struct store_take *t,
 	if (q == NULL || n == 0 || s->closing)
 		return;
 	c = call_new(q);
-	call_begin(c);
 	call_add(c, t->worker);
 	call_add(c, t->request_id);
 	for (size_t i = 0; i < n; i++)

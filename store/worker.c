@@ -351,7 +351,6 @@ sweep_leases(struct sweep *w)
 	}
 	queue_policy(s->sorted[w->queue], &p);
 	c = call_new(s->sorted[w->queue]);
-	call_begin(c);
 	call_add_u64(c, p.max_attempts);
 	call_add_u64(c, SWEEP_WINDOW);
 	call_add_u64(c, w->cursor);
@@ -451,7 +450,6 @@ sweep_clean(struct sweep *w)
 		return;
 	}
 	c = call_new(s->sorted[w->queue++]);
-	call_begin(c);
 	call_add_u64(c, s->conf->janitor_slice);
 	call_send(c, SCRIPT_CLEAN, sweep_on_cleaned, w);
 	call_free(c);
