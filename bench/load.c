@@ -71,7 +71,7 @@ usage(const char *why, const char *what)
 	    "[,...]\n"
 	    "            [--producers 16] [--workers 16] [--count 10000]\n"
 	    "            [--batch 1] [--first 0] [--rate 200] [--limit 120]\n"
-	    "            [--pids 1,2] [--scripts PUSH,TAKE,REPORT]\n",
+	    "            [--pids 1,2] [--scripts PUSH,WORK]\n",
 	    why, what);
 	exit(EXIT_USAGE);
 }
@@ -127,7 +127,7 @@ set_scripts(struct load *l, const char *text)
 		size_t n = strcspn(text, ",");
 
 		if (n != sizeof(l->scripts[i]) - 1)
-			usage("no three hashes: ", text);
+			usage("no two hashes: ", text);
 		memcpy(l->scripts[i], text, n);
 		text += n + (text[n] == ',');
 	}

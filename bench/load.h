@@ -92,7 +92,7 @@ struct load {
 	uint32_t producers, workers;
 	uint32_t count, batch, rate, first;
 	uint64_t limit_ns;   /* how long one mode may take */
-	char scripts[3][41]; /* hashes of push, take, report */
+	char scripts[2][41]; /* hashes of push, work */
 	struct usage usage;
 
 	int epoll;

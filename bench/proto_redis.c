@@ -1,7 +1,7 @@
 /*
- * Redis driven with schedd's own scripts (store/lua/push.lua, take.lua,
- * report.lua: their first lines say what they take and answer), without
- * schedd: the most that any server on these scripts can reach.
+ * Redis driven with schedd's own scripts (store/lua/push.lua, work.lua:
+ * their first lines say what they take and answer), without schedd: the most
+ * that any server on these scripts can reach.
  */
 
 #include <stdio.h>
@@ -12,11 +12,10 @@
 #include "bench/task.h"
 
 enum {
-	VALUE_HEAD_LEN = 7, /* 'P' and the push time */
-	TAKE_HEAD = 5,      /* elements before the first task of take's reply */
+	VALUE_HEAD_LEN = 4, /* the push time */
+	TAKE_HEAD = 6,      /* elements before the first task of work's reply */
 	SCRIPT_PUSH = 0,
-	SCRIPT_TAKE = 1,
-	SCRIPT_REPORT = 2
+	SCRIPT_WORK = 1
 };
 
 static const char key[] = "sched:{bench}:";
@@ -73,57 +72,81 @@ begin(struct conn *c, uint32_t script, uint32_t argc)
 static void
 redis_push(struct conn *c, uint32_t first, uint32_t n)
 {
-	static const char head[VALUE_HEAD_LEN] = "P\1\2\3\4\5\6";
+	static const char head[VALUE_HEAD_LEN] = "\1\2\3\4";
 	uint32_t i;
 
-	begin(c, SCRIPT_PUSH, 1 + 3 * n);
+	begin(c, SCRIPT_PUSH, 2 + 2 * n);
 	add_number(c, 1000000000);
 	for (i = 0; i < n; i++) {
 		buf_add_str(&c->out, "$11\r\n");
 		task_add_id(&c->out, first + i);
-		buf_add_str(&c->out, "\r\n$207\r\n");
+		buf_add_str(&c->out, "\r\n$204\r\n");
 		buf_add(&c->out, head, sizeof(head));
 		task_add_payload(&c->out, first + i);
-		buf_add_str(&c->out, "\r\n$0\r\n\r\n");
+		buf_add_str(&c->out, "\r\n");
 	}
+	add_number(c, 0);
 }
 
+/* work.lua with argc more arguments than its settings. */
 static void
-redis_take(struct conn *c, uint32_t n)
+begin_work(struct conn *c, uint32_t argc)
 {
-	begin(c, SCRIPT_TAKE, 5);
-	add_number(c, 86400000);
-	add_worker(c);
-	add_number(c, n);
-	add_text(c, "");
-	add_text(c, "");
-}
-
-static void
-redis_finish(struct conn *c, uint32_t n)
-{
-	uint32_t i;
-
-	begin(c, SCRIPT_REPORT, 6 + 3 * n);
+	begin(c, SCRIPT_WORK, 5 + argc);
 	add_number(c, 3);
 	add_number(c, 10000);
 	add_number(c, 3600000);
 	add_number(c, 1);
+	add_number(c, 86400000);
+}
+
+static void
+add_reports(struct conn *c, uint32_t n)
+{
+	uint32_t i;
+
 	add_worker(c);
 	add_number(c, n);
 	for (i = 0; i < n; i++) {
 		const struct handle *h = conn_drop(c);
 
 		add_bulk(c, h->text, h->len);
-		buf_add_str(&c->out, "$1\r\nf\r\n$0\r\n\r\n");
+		buf_add_str(&c->out, "$1\r\nf\r\n");
 	}
+}
+
+static void
+add_taker(struct conn *c, uint32_t n)
+{
+	add_worker(c);
+	add_number(c, n);
+	add_text(c, "");
+	add_text(c, "");
+}
+
+static void
+redis_take(struct conn *c, uint32_t n)
+{
+	begin_work(c, 5);
+	add_text(c, "");
+	add_taker(c, n);
+}
+
+static void
+redis_finish(struct conn *c, uint32_t n)
+{
+	begin_work(c, 3 + 2 * n);
+	add_reports(c, n);
+	add_text(c, "");
 }
 
 static void
 redis_turn(struct conn *c, uint32_t n, uint32_t m)
 {
-	redis_finish(c, n);
-	redis_take(c, m);
+	begin_work(c, 7 + 2 * n);
+	add_reports(c, n);
+	add_text(c, "");
+	add_taker(c, m);
 }
 
 /* One element of a reply: a number, or bytes. */
@@ -162,16 +185,19 @@ need_letters(const struct element *e, char letter)
 {
 	long i;
 
+	if (e->bytes == NULL)
+		load_die("redis: an answer that is no text");
 	for (i = 0; i < e->number; i++)
 		if (e->bytes[i] != letter)
 			load_die("redis: '%c' was expected in %.*s", letter,
 			    (int)e->number, e->bytes);
 }
 
-/* take's reply to one taker: the head, then id, attempt and value of each
- * task. In two passes: whether it is all there, then what it holds. */
+/* work's reply to reports and at most one taker: letters, the head, then id,
+ * attempt and value of each task. In two passes: whether it is all there, then
+ * what it holds. */
 static enum reply
-taken(struct conn *c, const char *at, const char *end, long count)
+worked(struct conn *c, const char *at, const char *end, long count)
 {
 	const char *first = at;
 	struct element e;
@@ -184,10 +210,12 @@ taken(struct conn *c, const char *at, const char *end, long count)
 	at = first;
 	for (i = 0; i < count; i++) {
 		(void)read_element(&at, end, &e);
+		if (i == 0)
+			need_letters(&e, 'k');
 		if (i < TAKE_HEAD || (i - TAKE_HEAD) % 3 != 0)
 			continue;
 		if (e.bytes == NULL || e.number != TASK_ID_LEN)
-			load_die("redis: take.lua's reply has another shape");
+			load_die("redis: work.lua's reply has another shape");
 		conn_hold(c, e.bytes, TASK_ID_LEN, e.bytes + 2);
 	}
 	return REPLY_ONE;
@@ -204,14 +232,12 @@ redis_reply(struct conn *c)
 	if (!read_element(&at, end, &e))
 		return REPLY_PART;
 	if (*p == '*') {
-		reply = taken(c, at, end, e.number);
+		reply = worked(c, at, end, e.number);
 		if (reply == REPLY_ONE)
 			c->in_at += (size_t)(at - p);
 		return reply;
 	}
-	if (e.bytes == NULL)
-		load_die("redis: an answer that is no text");
-	need_letters(&e, c->request == REQUEST_PUSH ? 'q' : 'k');
+	need_letters(&e, 'q');
 	c->in_at += (size_t)(at - p);
 	return REPLY_ONE;
 }

@@ -225,7 +225,7 @@ class Redis(Server):
         self.wait_listens(str(path))
         self.to = f"unix:{path}"
         self.pids = [process.pid]
-        hashes = [self.load(name) for name in ("push", "take", "report")]
+        hashes = [self.load(name) for name in ("push", "work")]
         self.extra = ["--scripts", ",".join(hashes)]
 
     def load(self, name):

@@ -137,8 +137,8 @@ def test_table_judges():
 def test_loop_share_is_an_upper_bound():
     """The bucket in which the share ends."""
     results = rows.Results()
-    results.add_held([(0.001, 998), (0.0025, 999), (0.01, 1000), (float("inf"), 1000)])
-    assert rows.held_at(results.held, 0.999) == 0.0025
+    results.add_held([(0.001, 998), (0.002, 999), (0.01, 1000), (float("inf"), 1000)])
+    assert rows.held_at(results.held, 0.999) == 0.002
     assert rows.held_at(results.held, 1.0) == 0.01
 
 
