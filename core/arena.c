@@ -15,16 +15,7 @@
 
 #include "core/mem.h"
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define ARENA_ASAN 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__)
-#define ARENA_ASAN 1
-#endif
-
-#ifdef ARENA_ASAN
+#ifdef UNDER_ASAN
 #include <sanitizer/asan_interface.h>
 enum { GAP = 8 };
 #define POISON(p, n) ASAN_POISON_MEMORY_REGION(p, n)
@@ -70,7 +61,7 @@ static void
 block_free(struct block *b)
 {
 	UNPOISON(b->data, b->size);
-	free(b);
+	mem_give(b);
 }
 
 void
@@ -117,12 +108,16 @@ arena_reset(struct arena *a)
 static struct block *
 block_new(struct arena *a, size_t n)
 {
-	size_t size = a->next_size - sizeof(struct block);
+	size_t size;
 	struct block *b;
 
+	/* Powers of two as far as possible: mem_give keeps those. */
+	while (a->next_size - sizeof(*b) < n && a->next_size < BLOCK_MAX)
+		a->next_size *= 2;
+	size = a->next_size - sizeof(*b);
 	if (size < n)
 		size = n;
-	b = malloc(sizeof(*b) + size);
+	b = mem_take(sizeof(*b) + size);
 	ASSERT(b != NULL || n > BLOCK_MAX);
 	if (b == NULL)
 		return NULL;

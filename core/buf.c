@@ -81,12 +81,6 @@ buf_add_span(struct buf *b, struct span s)
 }
 
 void
-buf_add_str(struct buf *b, const char *s)
-{
-	buf_add(b, s, strlen(s));
-}
-
-void
 buf_add_char(struct buf *b, char c)
 {
 	if (buf_reserve(b, 1))

@@ -1,7 +1,10 @@
-/* Allocation that cannot fail, and assertions that are always on. */
+/* Allocation that cannot fail, pieces that are kept for the next request, and
+ * assertions that are always on. */
 
 #include "core/mem.h"
 
+#include <stdalign.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,3 +54,115 @@ xmemdupz(const void *p, size_t n)
 		memcpy(copy, p, n);
 	return copy;
 }
+
+/* ---- pieces that are kept --------------------------------------------- */
+
+#ifdef UNDER_ASAN
+
+void *
+mem_take(size_t n)
+{
+	return malloc(n);
+}
+
+void *
+mem_retake(void *p, size_t n)
+{
+	return realloc(p, n);
+}
+
+void
+mem_give(void *p)
+{
+	free(p);
+}
+
+#else
+
+enum {
+	KEPT_LEAST = 256,
+	KEPT_CLASSES = 9,            /* powers of two up to 64 KiB */
+	KEPT_BYTES = 4 * 1024 * 1024 /* of all of them together */
+};
+
+/* In front of each piece. */
+struct piece {
+	size_t size;
+	struct piece *next; /* while it is kept */
+};
+
+_Static_assert(sizeof(struct piece) % alignof(max_align_t) == 0,
+    "what follows must be aligned for any type");
+
+static struct piece *kept[KEPT_CLASSES];
+static size_t kept_bytes;
+
+/* The class of pieces of n bytes, or KEPT_CLASSES: those are not kept. */
+static unsigned
+class_of(size_t n)
+{
+	unsigned c = 0;
+
+	while (c < KEPT_CLASSES && (size_t)KEPT_LEAST << c != n)
+		c++;
+	return c;
+}
+
+void *
+mem_take(size_t n)
+{
+	unsigned c = class_of(n);
+	struct piece *piece;
+
+	if (c < KEPT_CLASSES && kept[c] != NULL) {
+		piece = kept[c];
+		kept[c] = piece->next;
+		kept_bytes -= piece->size;
+		return piece + 1;
+	}
+	if (n > SIZE_MAX - sizeof(*piece))
+		return NULL;
+	piece = malloc(sizeof(*piece) + n);
+	if (piece == NULL)
+		return NULL;
+	piece->size = n;
+	return piece + 1;
+}
+
+void
+mem_give(void *p)
+{
+	struct piece *piece = p;
+	unsigned c;
+
+	if (p == NULL)
+		return;
+	piece--;
+	c = class_of(piece->size);
+	if (c == KEPT_CLASSES || kept_bytes + piece->size > KEPT_BYTES) {
+		free(piece);
+		return;
+	}
+	piece->next = kept[c];
+	kept[c] = piece;
+	kept_bytes += piece->size;
+}
+
+void *
+mem_retake(void *p, size_t n)
+{
+	size_t size = p == NULL ? 0 : ((struct piece *)p - 1)->size;
+	void *q;
+
+	if (p != NULL && n <= size)
+		return p;
+	q = mem_take(n);
+	if (q == NULL)
+		return NULL;
+	if (size > 0)
+		memcpy(q, p, size);
+	mem_give(p);
+	return q;
+}
+
+#endif

@@ -13,6 +13,15 @@
 #define ASSERT(x) ((x) ? (void)0 : assert_failed(#x, __FILE__, __LINE__))
 
 #define MUST_CHECK __attribute__((warn_unused_result))
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define UNDER_ASAN 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#define UNDER_ASAN 1
+#endif
+
 #define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
 
 /* The struct of the given type whose member is at ptr. */
@@ -29,5 +38,16 @@ void *xrealloc(void *p, size_t n, size_t size);
 char *xstrdup(const char *s);
 /* A NUL-terminated copy of n bytes at p; the caller frees it with free(). */
 char *xmemdupz(const void *p, size_t n);
+
+/*
+ * Memory that comes and goes with each request: of pieces whose size is a
+ * power of two, from 256 bytes to 64 KiB, some are kept when they are given
+ * back, so that a busy server asks the system for none. Not zeroed; NULL
+ * when there is none. Under ASan nothing is kept, so that it sees each end.
+ */
+void *mem_take(size_t n);
+/* As realloc(3), for a piece of mem_take or NULL. */
+void *mem_retake(void *p, size_t n);
+void mem_give(void *p);
 
 #endif
