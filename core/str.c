@@ -33,24 +33,6 @@ static const struct unit size_units[] = {
 };
 /* clang-format on */
 
-struct span
-span_of(const char *s)
-{
-	return (struct span){s, strlen(s)};
-}
-
-bool
-span_eq(struct span a, struct span b)
-{
-	return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
-}
-
-bool
-span_is(struct span a, const char *s)
-{
-	return span_eq(a, span_of(s));
-}
-
 static bool
 is_digit(char c)
 {
@@ -230,6 +212,26 @@ str_plain_len(const char *p, const char *end)
 		p += 8;
 	}
 	while (p < end && is_plain((unsigned char)*p))
+		p++;
+	return (size_t)(p - start);
+}
+
+size_t
+str_printable_len(const char *p, const char *end)
+{
+	const char *start = p;
+
+	/* Bit 7 of a byte below 0x20, of 0x7f, or from 0x80 on; exact up to
+	 * the first one, so that eight at once are all or not all. */
+	while (end - p >= 8) {
+		uint64_t x = load_le64(p);
+
+		if (((x | (x - EACH_BYTE(0x20)) | (x + EACH_BYTE(1))) &
+			EACH_BYTE(0x80)) != 0)
+			break;
+		p += 8;
+	}
+	while (p < end && *p >= ' ' && *p <= '~')
 		p++;
 	return (size_t)(p - start);
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "core/mem.h"
 
@@ -22,9 +23,24 @@ struct span {
 /* printf helpers: printf("%.*s", SPAN_ARG(s)). */
 #define SPAN_ARG(s) (int)(s).len, (s).p
 
-struct span span_of(const char *s);
-bool span_eq(struct span a, struct span b);
-bool span_is(struct span a, const char *s);
+/* In the header so that the length of a literal is known when compiled. */
+static inline struct span
+span_of(const char *s)
+{
+	return (struct span){s, strlen(s)};
+}
+
+static inline bool
+span_eq(struct span a, struct span b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+}
+
+static inline bool
+span_is(struct span a, const char *s)
+{
+	return span_eq(a, span_of(s));
+}
 
 enum {
 	NAME_MAX_LEN = 64, /* queue and worker names */
@@ -56,6 +72,8 @@ size_t utf8_seq_len(const char *p, const char *end);
 /* How many bytes from p on stand for themselves in a JSON string: ASCII, but
  * no control character, quote or backslash. */
 size_t str_plain_len(const char *p, const char *end);
+/* How many of them are printable ASCII, the blank included. */
+size_t str_printable_len(const char *p, const char *end);
 
 /* Shell-like match of the whole text: * any run, ? any one byte, [a-z] and
  * [^a-z] a class, \ takes the next byte literally (also in a class); as Redis

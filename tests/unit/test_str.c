@@ -263,6 +263,7 @@ test_plain_len(void **state)
 	(void)state;
 	for (int c = 0; c < 256; c++) {
 		bool plain = c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+		bool printable = c >= 0x20 && c < 0x7f;
 
 		for (size_t at = 0; at < 24; at++) {
 			char *text = malloc(24);
@@ -272,8 +273,12 @@ test_plain_len(void **state)
 			text[at] = (char)c;
 			assert_int_equal(
 			    str_plain_len(text, text + 24), plain ? 24 : at);
+			assert_int_equal(str_printable_len(text, text + 24),
+			    printable ? 24 : at);
 			/* What lies past the end does not count. */
 			assert_int_equal(str_plain_len(text, text + at), at);
+			assert_int_equal(
+			    str_printable_len(text, text + at), at);
 			free(text);
 		}
 	}
