@@ -27,6 +27,14 @@
 /* Longer timers are cut to this; keeps libevent's sums far from overflow. */
 static const uint64_t TIMER_MAX_SEC = 10ull * 365 * 24 * 3600;
 
+/* A turn that lasted this long ends with the callback that is running. Who
+ * else was ready is served after another poll, before who is ready then; so
+ * timers and new work wait for no crowd. */
+static const struct timeval TURN_MAX = {0, 1000};
+
+/* What one poll reports; about what a turn has time for. */
+enum { TURN_EVENTS_MAX = 256 };
+
 struct loop_signal {
 	struct list link;
 	struct event *ev;
@@ -38,6 +46,7 @@ struct loop_signal {
 struct loop {
 	struct event_base *base;
 	struct list posts;       /* struct post, oldest first */
+	struct list last_posts;  /* those that run behind them */
 	struct list signals;     /* struct loop_signal */
 	struct event *posts_ev;  /* activated: runs behind what is active */
 	struct event *wakeup_ev; /* zero timer: activates posts_ev next turn */
@@ -45,6 +54,7 @@ struct loop {
 	int64_t turn_began_us;
 	bool is_in_turn; /* between the poll and the next one */
 	bool is_posting; /* posts are being run */
+	bool is_last;    /* and they are the last ones */
 	bool is_stopping;
 	bool was_polled; /* our epoll_wait was called */
 };
@@ -87,6 +97,8 @@ epoll_wait(int epfd, struct epoll_event *events, int maxevents, int timeout)
 
 	if (l != NULL)
 		turn_end(l);
+	if (maxevents > TURN_EVENTS_MAX)
+		maxevents = TURN_EVENTS_MAX;
 	n = epoll_pwait(epfd, events, maxevents, timeout, NULL);
 	saved = errno;
 	if (l != NULL)
@@ -143,25 +155,34 @@ loop_on_libevent_fatal(int code)
  * sockets get their share between two rounds of a worker that posts itself.
  */
 static void
-posts_on_active(evutil_socket_t fd, short what, void *arg)
+posts_run(struct list *posts)
 {
-	struct loop *l = arg;
 	struct list batch;
 
-	(void)fd;
-	(void)what;
-	if (list_is_empty(&l->posts))
+	if (list_is_empty(posts))
 		return;
-	list_insert(&batch, l->posts.prev, l->posts.next);
-	list_init(&l->posts);
-	l->is_posting = true;
+	list_insert(&batch, posts->prev, posts->next);
+	list_init(posts);
 	while (!list_is_empty(&batch)) {
 		struct post *p = CONTAINER_OF(batch.next, struct post, link);
 
 		list_del(&p->link);
 		p->fn(p->arg);
 	}
-	l->is_posting = false;
+}
+
+static void
+posts_on_active(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *l = arg;
+
+	(void)fd;
+	(void)what;
+	l->is_posting = true;
+	posts_run(&l->posts);
+	l->is_last = true;
+	posts_run(&l->last_posts);
+	l->is_posting = l->is_last = false;
 }
 
 /* Not run from here: sockets that are ready in this turn come first. */
@@ -181,20 +202,30 @@ post_init(struct post *p, loop_fn *fn, void *arg)
 	list_init(&p->link);
 	p->fn = fn;
 	p->arg = arg;
+	p->is_last = false;
+}
+
+void
+post_init_last(struct post *p, loop_fn *fn, void *arg)
+{
+	post_init(p, fn, arg);
+	p->is_last = true;
 }
 
 void
 loop_post(struct loop *l, struct post *p)
 {
 	static const struct timeval at_once;
+	struct list *posts = p->is_last ? &l->last_posts : &l->posts;
 
 	if (!list_is_empty(&p->link))
 		return;
 	if (l->is_in_turn && !l->is_posting)
 		event_active(l->posts_ev, EV_TIMEOUT, 0);
-	else if (list_is_empty(&l->posts))
+	else if (list_is_empty(posts) &&
+		 !(p->is_last && l->is_posting && !l->is_last))
 		ASSERT(event_add(l->wakeup_ev, &at_once) == 0);
-	list_add_tail(&l->posts, &p->link);
+	list_add_tail(posts, &p->link);
 }
 
 void
@@ -213,11 +244,14 @@ loop_new_base(void)
 
 	if (config == NULL)
 		return NULL;
-	/* No cached time: a long callback would delay timers twice. */
+	/* No cached time: a long callback would delay timers twice. Precise
+	 * timers: the coarse clock goes in steps longer than a turn. */
 	if (event_config_set_flag(config,
 		EVENT_BASE_FLAG_NO_CACHE_TIME | EVENT_BASE_FLAG_PRECISE_TIMER |
 		    EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST |
-		    EVENT_BASE_FLAG_IGNORE_ENV) == 0)
+		    EVENT_BASE_FLAG_IGNORE_ENV) == 0 &&
+	    event_config_set_max_dispatch_interval(config, &TURN_MAX, -1, 0) ==
+		0)
 		base = event_base_new_with_config(config);
 	event_config_free(config);
 	return base;
@@ -231,12 +265,51 @@ loop_is_hooked(struct loop *l)
 	return l->was_polled;
 }
 
+#ifndef UNDER_ASAN
+/* It does not look everywhere whether it got memory: without any we end here,
+ * by our own words, and not where it stumbles. */
+static void *
+memory_or_end(void *p)
+{
+	if (p == NULL)
+		assert_failed("out of memory", __FILE__, __LINE__);
+	return p;
+}
+
+static void *
+loop_take(size_t n)
+{
+	return memory_or_end(mem_take(n));
+}
+
+static void *
+loop_retake(void *p, size_t n)
+{
+	return memory_or_end(mem_retake(p, n));
+}
+#endif
+
+/* libevent allocates a piece for each read. It must be told before anything
+ * else of it is used, and only once. */
+static void
+loop_set_memory(void)
+{
+#ifndef UNDER_ASAN
+	static bool is_set;
+
+	if (!is_set)
+		event_set_mem_functions(loop_take, loop_retake, mem_give);
+	is_set = true;
+#endif
+}
+
 struct loop *
 loop_new(void)
 {
 	struct loop *l;
 	struct event_base *base;
 
+	loop_set_memory();
 	signal(SIGPIPE, SIG_IGN);
 	event_set_log_callback(loop_on_libevent_log);
 	event_set_fatal_callback(loop_on_libevent_fatal);
@@ -249,6 +322,7 @@ loop_new(void)
 	l = xcalloc(1, sizeof(*l));
 	l->base = base;
 	list_init(&l->posts);
+	list_init(&l->last_posts);
 	list_init(&l->signals);
 	l->posts_ev = event_new(base, -1, 0, posts_on_active, l);
 	l->wakeup_ev = event_new(base, -1, 0, posts_on_wakeup, l);
@@ -279,6 +353,8 @@ loop_free(struct loop *l)
 	}
 	/* Their owners may still cancel them. */
 	LIST_FOREACH_SAFE (pos, tmp, &l->posts)
+		list_del(pos);
+	LIST_FOREACH_SAFE (pos, tmp, &l->last_posts)
 		list_del(pos);
 	event_free(l->posts_ev);
 	event_free(l->wakeup_ev);

@@ -19,10 +19,11 @@ struct loop;
 typedef void loop_fn(void *arg);
 typedef void loop_signal_fn(int signo, void *arg);
 
-/* NULL (after a log line) when the base cannot be made. */
+/* Comes before any other use of libevent. NULL (after a log line) when the
+ * base cannot be made. */
 struct loop *loop_new(void);
 void loop_free(struct loop *l);
-/* Runs until loop_stop; then finishes the callbacks that are active. */
+/* Runs to the end of the turn in which loop_stop came, then what is posted. */
 void loop_run(struct loop *l);
 void loop_stop(struct loop *l);
 /* For http/ and store/, which hang their own events on it. Borrowed. */
@@ -37,8 +38,12 @@ struct post {
 	struct list link;
 	loop_fn *fn;
 	void *arg;
+	bool is_last;
 };
 void post_init(struct post *p, loop_fn *fn, void *arg);
+/* Runs behind the other posts of the turn, and those that they post: for what
+ * keeps nobody busy but us. */
+void post_init_last(struct post *p, loop_fn *fn, void *arg);
 void loop_post(struct loop *l, struct post *p);
 void post_cancel(struct post *p);
 
@@ -60,7 +65,8 @@ void loop_on_signal(struct loop *l, int signo, loop_signal_fn *fn, void *arg);
 
 /*
  * How long callbacks held the loop: called with microseconds after every
- * turn (metrics). NULL switches it off.
+ * turn (metrics). A turn takes no new callback once it is a millisecond old.
+ * NULL switches it off.
  */
 void loop_set_turn_observer(struct loop *l, void (*fn)(uint64_t us));
 

@@ -165,6 +165,32 @@ test_posts_run_in_order_and_once(void **state)
 }
 
 static void
+post_arg(void *arg)
+{
+	loop_post(t.loop, arg);
+}
+
+static void
+test_last_posts_run_behind_what_others_post(void **state)
+{
+	struct post a, last, next, end, more;
+
+	(void)state;
+	post_init(&a, see_arg, letter('a'));
+	post_init_last(&last, see_arg, letter('l'));
+	post_init_last(&next, stop_on_call, letter('n'));
+	post_init(&more, post_arg, &next);
+	post_init(&end, post_arg, &a);
+	loop_post(t.loop, &last);
+	loop_post(t.loop, &more);
+	loop_post(t.loop, &a);
+	loop_post(t.loop, &end);
+	loop_run(t.loop);
+	/* The second a is of the next turn, which never comes by itself. */
+	assert_string_equal(t.seen, "alna");
+}
+
+static void
 test_a_post_runs_behind_what_is_ready(void **state)
 {
 	struct ready one, two, three;
@@ -287,20 +313,18 @@ ready_stop_and_post(struct ready *r)
 }
 
 static void
-test_stop_finishes_what_is_active(void **state)
+test_stop_runs_what_is_posted(void **state)
 {
-	struct ready one, two;
+	struct ready one;
 	struct post p;
 
 	(void)state;
 	post_init(&p, see_arg, letter('p'));
 	ready_open(&one, '1', ready_stop_and_post);
-	ready_open(&two, '1', ready_stop_and_post);
-	one.post = two.post = &p;
+	one.post = &p;
 	loop_run(t.loop);
-	assert_string_equal(t.seen, "11p");
+	assert_string_equal(t.seen, "1p");
 	ready_close(&one);
-	ready_close(&two);
 }
 
 static void
@@ -554,6 +578,34 @@ test_the_observer_sees_work_and_not_the_wait(void **state)
 	timer_clear(&timer);
 }
 
+static void
+spin_long(struct ready *r)
+{
+	(void)r;
+	spin_ms(3);
+	if (t.count == 3)
+		loop_stop(t.loop);
+}
+
+/* Three were ready at once; each makes a turn long enough. */
+static void
+test_a_long_turn_ends(void **state)
+{
+	struct ready ready[3];
+
+	(void)state;
+	memset(&observed, 0, sizeof(observed));
+	loop_set_turn_observer(t.loop, observe_turn);
+	for (int i = 0; i < 3; i++)
+		ready_open(&ready[i], 'r', spin_long);
+	loop_run(t.loop);
+	loop_set_turn_observer(t.loop, NULL);
+	assert_string_equal(t.seen, "rrr");
+	assert_true(observed.turns >= 3);
+	for (int i = 0; i < 3; i++)
+		ready_close(&ready[i]);
+}
+
 /* ---- libevent's words ------------------------------------------------- */
 
 static char last_line[4096];
@@ -591,11 +643,12 @@ main(void)
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_posts_run_in_order_and_once),
+	    TEST(test_last_posts_run_behind_what_others_post),
 	    TEST(test_a_post_runs_behind_what_is_ready),
 	    TEST(test_a_post_that_posts_itself_lets_sockets_in),
 	    TEST(test_a_cancelled_post_does_not_run),
 	    TEST(test_a_post_may_free_its_owner),
-	    TEST(test_stop_finishes_what_is_active),
+	    TEST(test_stop_runs_what_is_posted),
 	    TEST(test_a_stopped_loop_runs_again),
 	    TEST(test_posts_left_behind_are_let_go),
 	    TEST(test_timers_fire_in_their_order),
@@ -606,6 +659,7 @@ main(void)
 	    TEST(test_a_broken_pipe_is_an_error_not_an_end),
 	    TEST(test_the_clock_stands_still_within_a_turn_only),
 	    TEST(test_the_observer_sees_work_and_not_the_wait),
+	    TEST(test_a_long_turn_ends),
 	    TEST(test_libevent_speaks_through_the_log),
 	};
 
