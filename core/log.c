@@ -142,17 +142,6 @@ log_plain_len(const char *p, const char *end)
 	return n;
 }
 
-/* How many bytes from p on are printable ASCII: nearly all of them are. */
-static size_t
-log_ascii_len(const char *p, const char *end)
-{
-	const char *from = p;
-
-	while (p < end && *p >= ' ' && *p <= '~')
-		p++;
-	return (size_t)(p - from);
-}
-
 /* Writes what stands for the byte c into dst; returns its length (2 or 4). */
 static size_t
 log_escape(char dst[4], unsigned char c)
@@ -182,7 +171,7 @@ line_add(struct line *l, const char *p, size_t n)
 	const char *end = p + n;
 
 	while (p < end && !l->cut) {
-		size_t used = log_ascii_len(p, end), len;
+		size_t used = str_printable_len(p, end), len;
 		const char *from = p;
 		char escaped[4];
 
@@ -344,6 +333,32 @@ log_tell_dropped(void)
 		conf.dropped = before; /* this line is not one of theirs */
 }
 
+/* Everything up to the pairs; false when the line is not written. */
+static bool
+log_begin(struct line *l, enum log_level level, const char *event)
+{
+	if (!log_is_on(level, event))
+		return false;
+	if (conf.dropped != conf.dropped_told)
+		log_tell_dropped();
+	line_begin(l, level, event);
+	return true;
+}
+
+void
+log_write_span(enum log_level level, const char *event, struct span pairs)
+{
+	int saved = errno;
+	struct line l;
+
+	if (!log_begin(&l, level, event))
+		return;
+	line_add(&l, " ", 1);
+	line_add(&l, pairs.p, pairs.len);
+	line_put(&l);
+	errno = saved;
+}
+
 void
 log_write(enum log_level level, const char *event, const char *fmt, ...)
 {
@@ -351,11 +366,8 @@ log_write(enum log_level level, const char *event, const char *fmt, ...)
 	struct line l;
 	va_list args;
 
-	if (!log_is_on(level, event))
+	if (!log_begin(&l, level, event))
 		return;
-	if (conf.dropped != conf.dropped_told)
-		log_tell_dropped();
-	line_begin(&l, level, event);
 	va_start(args, fmt);
 	line_add_args(&l, fmt, args);
 	va_end(args);
@@ -372,9 +384,10 @@ log_is_bare(struct span value)
 	const char *p = value.p, *end = p + value.len;
 
 	while (p < end) {
-		size_t n = log_plain_len(p, end);
+		bool is_ascii = *p > ' ' && *p <= '~';
+		size_t n = is_ascii ? 1 : log_plain_len(p, end);
 
-		if (n == 0 || strchr(" \"\\=", *p) != NULL)
+		if (n == 0 || *p == ' ' || *p == '"' || *p == '\\' || *p == '=')
 			return false;
 		p += n;
 	}

@@ -36,6 +36,8 @@ void log_set_sink(void (*fn)(const char *line, size_t len));
  * A line is cut at 4 KiB; control characters in values come out escaped. */
 void log_write(enum log_level level, const char *event, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same with the pairs already made, for a line that is written often. */
+void log_write_span(enum log_level level, const char *event, struct span pairs);
 
 #define log_error(...) log_write(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...) log_write(LOG_WARN, __VA_ARGS__)

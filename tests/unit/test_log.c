@@ -337,11 +337,23 @@ test_a_reader_that_left_costs_lines_only(void **state)
 	close(fds[1]);
 }
 
+/* A line of pairs that are ready is held to the same rules. */
+static void
+test_span_line(void **state)
+{
+	(void)state;
+	log_write_span(LOG_DEBUG, "unit.span", SPAN("a=1"));
+	assert_int_equal(kept.lines, 0);
+	log_write_span(LOG_INFO, "unit.span", SPAN("a=1 b=\n\x7f"));
+	assert_string_equal(kept_rest(), "info unit.span a=1 b=\\n\\x7f");
+}
+
 int
 main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
+	    TEST(test_span_line),
 	    TEST(test_a_line_has_its_shape),
 	    TEST(test_a_line_without_values),
 	    TEST(test_what_must_not_stand_in_a_line),
