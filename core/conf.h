@@ -38,26 +38,55 @@ struct conf_queue {
 	struct queue_policy policy;     /* [queue] with its own laid over */
 };
 
+/* Which requests get a line in the log. */
+enum access_log { ACCESS_NO, ACCESS_FAILED, ACCESS_ALL };
+
+/* What must have happened to a change before it is acknowledged. */
+enum confirm {
+	CONFIRM_AUTO,      /* replicated with Sentinel, else disk */
+	CONFIRM_MEMORY,    /* Redis has made it */
+	CONFIRM_DISK,      /* and synced it to its disk */
+	CONFIRM_REPLICATED /* and so have replicas */
+};
+
+/* What to do when there are too few replicas for CONFIRM_REPLICATED. */
+enum degrade {
+	DEGRADE_NO,  /* refuse changes */
+	DEGRADE_DISK /* after degrade_after, go on as CONFIRM_DISK */
+};
+
 struct conf_redis {
 	char name[NAME_MAX_LEN + 1]; /* only "main" for now */
 	char *url;                   /* "" = a private redis-server of our own;
-					tcp://host:port, unix:/path */
+					tcp://host:port, unix:/path,
+					sentinel://host:port,.../master */
 	char *user;                  /* "" = the default user */
 	char *password_file;         /* "" = none; first line is the password */
 	char *prefix;                /* "sched:" */
 	uint64_t database;
-	uint64_t deadline_ms;        /* a command's answer; 2000 */
-	uint64_t connect_timeout_ms; /* 2000 */
-	uint64_t max_pending;        /* operations under way; 20000 */
-	uint64_t max_pending_bytes;  /* their bytes; 64 MiB */
+	uint64_t deadline_ms;         /* a command's answer; 2000 */
+	uint64_t connect_timeout_ms;  /* 2000 */
+	uint64_t max_pending;         /* operations under way; 20000 */
+	uint64_t max_pending_bytes;   /* their bytes; 64 MiB */
+	char *sentinel_user;          /* "" = the sentinels' default user */
+	char *sentinel_password_file; /* "" = none */
+	enum confirm confirm;
+	uint64_t confirm_replicas;   /* of CONFIRM_REPLICATED; 1 */
+	uint64_t confirm_timeout_ms; /* how long they may take; 300 */
+	enum degrade degrade;
+	uint64_t degrade_after_ms; /* 30 s */
 };
 
 struct conf {
 	char *server_state_dir;
 	uint64_t server_drain_ms;
 
-	/* Comma separated: host:port, [v6]:port, unix:/path. */
+	/* Comma separated: IP:port, [IPv6]:port, localhost:port, tls: and one
+	 * of them, unix:/path; at most 16. */
 	char *http_listen;
+	char *http_tls_cert;
+	char *http_tls_key;
+	char *http_tls_client_ca;
 	uint64_t http_max_connections;
 	uint64_t http_max_body;
 	uint64_t http_header_timeout_ms;
@@ -73,9 +102,11 @@ struct conf {
 
 	uint64_t limits_max_waiting;
 	uint64_t limits_max_queues;
+	uint64_t limits_max_per_address; /* connections */
+	uint64_t limits_max_memory;      /* bytes; the whole process */
 
 	enum log_level log_level;
-	bool log_access;
+	enum access_log log_access;
 
 	int64_t debug_clock_offset_ms;
 

@@ -15,8 +15,10 @@ enum conf_type {
 	CONF_TIME,    /* uint64_t, milliseconds */
 	CONF_OFFSET,  /* int64_t, milliseconds, with sign */
 	CONF_SIZE,    /* uint64_t, bytes */
-	CONF_BOOL,    /* bool */
+	CONF_ACCESS,  /* enum access_log */
 	CONF_LEVEL,   /* enum log_level */
+	CONF_CONFIRM, /* enum confirm */
+	CONF_DEGRADE, /* enum degrade */
 	CONF_TEXT,    /* char *, as all below except CONF_BACKEND */
 	CONF_FOLDER,  /* absolute path */
 	CONF_LISTEN,  /* addresses */

@@ -10,12 +10,13 @@
 
 enum {
 	TEXT_LEN_MAX = 1024,
+	ADDRESSES_MAX = 16,   /* as in http/listen.c */
 	SOCKET_PATH_MAX = 107 /* sun_path without its NUL */
 };
 
 /* A value of any type. */
 struct value {
-	uint64_t n; /* number, ms, bytes, bool, level */
+	uint64_t n; /* number, ms, bytes, bool, level, which word */
 	bool is_negative;
 };
 
@@ -49,21 +50,6 @@ parse_size(const char *text, struct value *out)
 }
 
 static bool
-parse_bool(const char *text, struct value *out)
-{
-	static const char *const WORDS[] = {
-	    "no", "yes", "false", "true", "off", "on", "0", "1"};
-
-	for (size_t i = 0; i < COUNT_OF(WORDS); i++) {
-		if (strcmp(text, WORDS[i]) == 0) {
-			out->n = i % 2;
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool
 parse_level(const char *text, struct value *out)
 {
 	enum log_level level;
@@ -72,6 +58,41 @@ parse_level(const char *text, struct value *out)
 		return false;
 	out->n = level;
 	return true;
+}
+
+/* ---- words ------------------------------------------------------------ */
+
+static const char *const ACCESSES[] = {"no", "failed", "all"};
+static const char *const CONFIRMS[] = {"auto", "memory", "disk", "replicated"};
+static const char *const DEGRADES[] = {"no", "disk"};
+
+static bool
+parse_word(
+    const char *text, const char *const *words, size_t count, struct value *out)
+{
+	for (out->n = 0; out->n < count; out->n++) {
+		if (strcmp(text, words[out->n]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+parse_access(const char *text, struct value *out)
+{
+	return parse_word(text, ACCESSES, COUNT_OF(ACCESSES), out);
+}
+
+static bool
+parse_confirm(const char *text, struct value *out)
+{
+	return parse_word(text, CONFIRMS, COUNT_OF(CONFIRMS), out);
+}
+
+static bool
+parse_degrade(const char *text, struct value *out)
+{
+	return parse_word(text, DEGRADES, COUNT_OF(DEGRADES), out);
 }
 
 /* ---- texts ------------------------------------------------------------ */
@@ -117,38 +138,58 @@ is_host(struct span s)
 }
 
 static bool
-is_ipv6(struct span s)
+is_ip(int family, struct span s)
 {
 	char text[INET6_ADDRSTRLEN];
-	struct in6_addr addr;
+	struct in6_addr addr; /* the larger of the two */
 
 	if (s.len >= sizeof(text))
 		return false;
 	memcpy(text, s.p, s.len);
 	text[s.len] = '\0';
-	return inet_pton(AF_INET6, text, &addr) == 1;
+	return inet_pton(family, text, &addr) == 1;
 }
 
-/* host:port or [v6]:port; an empty host only where port 0 may stand. */
+/* In brackets. */
 static bool
-is_host_port(struct span s, uint64_t least_port)
+is_ipv6(struct span s)
+{
+	return s.len > 2 && s.p[0] == '[' && s.p[s.len - 1] == ']' &&
+	       is_ip(AF_INET6, (struct span){s.p + 1, s.len - 2});
+}
+
+/* Takes :port off the end; false when there is none. */
+static bool
+cut_port(struct span *s, uint64_t least)
 {
 	const char *colon = NULL;
-	struct span host;
+	struct span port;
 
-	for (size_t i = 0; i < s.len; i++) {
-		if (s.p[i] == ':')
-			colon = s.p + i;
+	for (size_t i = 0; i < s->len; i++) {
+		if (s->p[i] == ':')
+			colon = s->p + i;
 	}
 	if (colon == NULL)
 		return false;
-	host = (struct span){s.p, (size_t)(colon - s.p)};
-	if (!is_port(
-		(struct span){colon + 1, s.len - host.len - 1}, least_port))
-		return false;
-	if (host.len > 2 && host.p[0] == '[' && host.p[host.len - 1] == ']')
-		return is_ipv6((struct span){host.p + 1, host.len - 2});
-	return is_host(host) && (host.len > 0 || least_port == 0);
+	port.p = colon + 1;
+	port.len = s->len - (size_t)(port.p - s->p);
+	s->len = (size_t)(colon - s->p);
+	return is_port(port, least);
+}
+
+/* host:port or [v6]:port. */
+static bool
+is_host_port(struct span s)
+{
+	return cut_port(&s, 1) && s.len > 0 && (is_ipv6(s) || is_host(s));
+}
+
+/* What can be bound without asking for a name; port 0 picks one. */
+static bool
+is_own_address(struct span s)
+{
+	return cut_port(&s, 0) &&
+	       (is_ipv6(s) || is_ip(AF_INET, s) || span_is(s, "localhost"));
 }
 
 static bool
@@ -172,7 +213,7 @@ parse_listen(const char *text, struct value *out)
 
 	if (!parse_text(text, out))
 		return false;
-	for (;;) {
+	for (int i = 0; i < ADDRESSES_MAX; i++) {
 		struct span item;
 
 		p += strspn(p, " \t");
@@ -180,10 +221,32 @@ parse_listen(const char *text, struct value *out)
 		p += item.len;
 		while (item.len > 0 && strchr(" \t", item.p[item.len - 1]))
 			item.len--;
-		if (!is_unix(item) && !is_host_port(item, 0))
+		if (has_prefix(item, SPAN("tls:")))
+			item = (struct span){item.p + 4, item.len - 4};
+		else if (is_unix(item))
+			item = SPAN("localhost:0");
+		if (!is_own_address(item))
 			return false;
 		if (*p++ == '\0')
 			return true;
+	}
+	return false;
+}
+
+/* host:port,host:port/master */
+static bool
+is_sentinels(const char *text)
+{
+	for (;;) {
+		size_t len = strcspn(text, ",/");
+
+		if (!is_host_port((struct span){text, len}))
+			return false;
+		text += len;
+		if (*text == '/')
+			return name_is_valid(span_of(text + 1));
+		if (*text++ == '\0')
+			return false;
 	}
 }
 
@@ -194,8 +257,10 @@ parse_url(const char *text, struct value *out)
 
 	if (!parse_text(text, out))
 		return false;
+	if (has_prefix(s, SPAN("sentinel://")))
+		return is_sentinels(text + strlen("sentinel://"));
 	if (has_prefix(s, SPAN("tcp://")))
-		return is_host_port((struct span){s.p + 6, s.len - 6}, 1);
+		return is_host_port((struct span){s.p + 6, s.len - 6});
 	return s.len == 0 || is_unix(s);
 }
 
@@ -226,14 +291,20 @@ static const struct {
     [CONF_OFFSET] = {parse_offset, "a time with or without a sign, as in -90s",
 	false},
     [CONF_SIZE] = {parse_size, "a size", true},
-    [CONF_BOOL] = {parse_bool, "yes or no", false},
+    [CONF_ACCESS] = {parse_access, "no, failed or all", false},
     [CONF_LEVEL] = {parse_level, "error, warn, info or debug", false},
+    [CONF_CONFIRM] = {parse_confirm, "auto, memory, disk or replicated", false},
+    [CONF_DEGRADE] = {parse_degrade, "no or disk", false},
     [CONF_TEXT] = {parse_text, "text of at most 1024 bytes", false},
     [CONF_FOLDER] = {parse_folder, "a path that begins with /", false},
     [CONF_LISTEN] = {parse_listen,
-	"host:port, [v6]:port or unix:/path, separated by commas", false},
+	"IP:port, [IPv6]:port, localhost:port, the same after tls:, or "
+	"unix:/path, at most 16, separated by commas",
+	false},
     [CONF_URL] = {parse_url,
-	"tcp://host:port or unix:/path, without user or password", false},
+	"tcp://host:port, unix:/path or sentinel://host:port,.../master, "
+	"without user or password",
+	false},
     [CONF_PREFIX] = {parse_prefix, "1 to 64 of A-Za-z0-9._:@-", false},
     [CONF_BACKEND] = {parse_backend, "main, the only backend for now", false},
 };
@@ -310,11 +381,17 @@ conf_value_set(size_t row, void *owner, const char *text)
 		*(int64_t *)field =
 		    v.is_negative ? -(int64_t)v.n : (int64_t)v.n;
 		break;
-	case CONF_BOOL:
-		*(bool *)field = v.n != 0;
+	case CONF_ACCESS:
+		*(enum access_log *)field = (enum access_log)v.n;
 		break;
 	case CONF_LEVEL:
 		*(enum log_level *)field = (enum log_level)v.n;
+		break;
+	case CONF_CONFIRM:
+		*(enum confirm *)field = (enum confirm)v.n;
+		break;
+	case CONF_DEGRADE:
+		*(enum degrade *)field = (enum degrade)v.n;
 		break;
 	case CONF_BACKEND:
 		ASSERT(strlen(text) <= NAME_MAX_LEN);
@@ -367,11 +444,17 @@ conf_value_print(size_t row, const void *owner, struct buf *out)
 		str_from_bytes(text, sizeof(text), *(const uint64_t *)p);
 		buf_add_str(out, text);
 		break;
-	case CONF_BOOL:
-		buf_add_str(out, *(const bool *)p ? "yes" : "no");
+	case CONF_ACCESS:
+		buf_add_str(out, ACCESSES[*(const enum access_log *)p]);
 		break;
 	case CONF_LEVEL:
 		buf_add_str(out, LEVELS[*(const enum log_level *)p]);
+		break;
+	case CONF_CONFIRM:
+		buf_add_str(out, CONFIRMS[*(const enum confirm *)p]);
+		break;
+	case CONF_DEGRADE:
+		buf_add_str(out, DEGRADES[*(const enum degrade *)p]);
 		break;
 	case CONF_BACKEND:
 		buf_add_str(out, field);

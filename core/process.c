@@ -19,8 +19,8 @@ seconds_of(clockid_t id)
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
-static uint64_t
-rss_bytes(void)
+uint64_t
+process_rss_bytes(void)
 {
 	FILE *f = fopen("/proc/self/statm", "re");
 	unsigned long long total, resident = 0;
@@ -55,7 +55,7 @@ process_usage_read(struct process_usage *out)
 	struct rlimit limit;
 
 	memset(out, 0, sizeof(*out));
-	out->rss_bytes = rss_bytes();
+	out->rss_bytes = process_rss_bytes();
 	out->cpu_seconds = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
 	out->open_fds = open_fds();
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)

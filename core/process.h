@@ -15,6 +15,9 @@ struct process_usage {
 /* What cannot be read stays 0. */
 void process_usage_read(struct process_usage *out);
 
+/* Resident memory alone. */
+uint64_t process_rss_bytes(void);
+
 /* When the process started, in seconds since 1970; 0 when unknown. */
 double process_start_seconds(void);
 

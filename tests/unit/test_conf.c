@@ -65,7 +65,7 @@ test_the_defaults(void **state)
 	assert_int_equal(c->worker_timeout_ms, 60000);
 	assert_int_equal(c->worker_forget_ms, 7 * 24 * 3600 * 1000);
 	assert_int_equal(c->log_level, LOG_INFO);
-	assert_true(c->log_access);
+	assert_int_equal(c->log_access, ACCESS_FAILED);
 	assert_int_equal(c->debug_clock_offset_ms, 0);
 	assert_int_equal(c->queue_default.max_tasks, 500000);
 	assert_int_equal(c->queue_default.max_payload, 65536);
@@ -142,7 +142,7 @@ test_a_whole_file(void **state)
 				 "\tmax_body=1M\r\n"
 				 "[ log ]\n"
 				 "level = debug\n"
-				 "access: off\n"
+				 "access: no\n"
 				 "[queue \"mail.de\"]\n"
 				 "lease = 90s\n"
 				 "[queue]\n"
@@ -161,7 +161,7 @@ test_a_whole_file(void **state)
 	assert_string_equal(c->http_listen, "127.0.0.1:1, [::1]:2,unix:/s");
 	assert_int_equal(c->http_max_body, 1024 * 1024);
 	assert_int_equal(c->log_level, LOG_DEBUG);
-	assert_false(c->log_access);
+	assert_int_equal(c->log_access, ACCESS_NO);
 	assert_int_equal(c->debug_clock_offset_ms, -3600 * 1000);
 	assert_string_equal(c->redis[0].url, "unix:/run/redis.sock");
 	assert_int_equal(c->queue_count, 2);
@@ -217,6 +217,11 @@ test_names_longer_than_inih_takes(void **state)
 	conf_free(c);
 }
 
+#define BAD_URL                                                        \
+	"a.conf:2: [redis \"main\"] url: expected tcp://host:port, "   \
+	"unix:/path or sentinel://host:port,.../master, without user " \
+	"or password, got "
+
 /* What stands in a file, and the line that says what is wrong with it. */
 static const struct {
 	const char *text;
@@ -224,10 +229,12 @@ static const struct {
 	const char *why;
 } bad_files[] = {
     {"[http]\nlisten = nowhere\n", ERR_CONF_VALUE,
-	"a.conf:2: [http] listen: expected host:port, [v6]:port or "
-	"unix:/path, separated by commas, got \"nowhere\""},
+	"a.conf:2: [http] listen: expected IP:port, [IPv6]:port, "
+	"localhost:port, the same after tls:, or unix:/path, at most 16, "
+	"separated by commas, got \"nowhere\""},
     {"[http]\n\n# x\nlisen = a:1\n", ERR_CONF_UNKNOWN,
 	"a.conf:4: [http] lisen: no such setting; expected one of listen, "
+	"tls_cert, tls_key, tls_client_ca, "
 	"max_connections, max_body, header_timeout, idle_timeout, "
 	"write_timeout, min_rate"},
     {"[htp]\n", ERR_CONF_UNKNOWN,
@@ -250,7 +257,7 @@ static const struct {
 	"a.conf:2: [queue] backend: expected main, the only backend for now, "
 	"got \"other\""},
     {"[log]\naccess = maybe\n", ERR_CONF_VALUE,
-	"a.conf:2: [log] access: expected yes or no, got \"maybe\""},
+	"a.conf:2: [log] access: expected no, failed or all, got \"maybe\""},
     {"[log]\nlevel =\n", ERR_CONF_VALUE,
 	"a.conf:2: [log] level: expected error, warn, info or debug, got "
 	"\"\""},
@@ -283,8 +290,20 @@ static const struct {
 	"a.conf:1: expected the one backend there is for now: "
 	"[redis \"main\"]"},
     {"[redis \"main\"]\nurl=tcp://u:p@h:1\n", ERR_CONF_VALUE,
-	"a.conf:2: [redis \"main\"] url: expected tcp://host:port or "
-	"unix:/path, without user or password, got \"tcp://u:p@h:1\""},
+	BAD_URL "\"tcp://u:p@h:1\""},
+    {"[redis \"main\"]\nurl=sentinel://a:1,b:2\n", ERR_CONF_VALUE,
+	BAD_URL "\"sentinel://a:1,b:2\""},
+    {"[redis \"main\"]\nurl=sentinel://a:1,b:2/\n", ERR_CONF_VALUE,
+	BAD_URL "\"sentinel://a:1,b:2/\""},
+    {"[redis \"main\"]\nurl=sentinel://a:1,,b:2/m\n", ERR_CONF_VALUE,
+	BAD_URL "\"sentinel://a:1,,b:2/m\""},
+    {"[redis \"main\"]\nurl=sentinel://a/m\n", ERR_CONF_VALUE,
+	BAD_URL "\"sentinel://a/m\""},
+    {"[redis \"main\"]\nurl=sentinel:///m\n", ERR_CONF_VALUE,
+	BAD_URL "\"sentinel:///m\""},
+    {"[redis \"main\"]\nconfirm=always\n", ERR_CONF_VALUE,
+	"a.conf:2: [redis \"main\"] confirm: expected auto, memory, disk or "
+	"replicated, got \"always\""},
     {"[redis \"main\"]\nprefix=a{b}\n", ERR_CONF_VALUE,
 	"a.conf:2: [redis \"main\"] prefix: expected 1 to 64 of "
 	"A-Za-z0-9._:@-, got \"a{b}\""},
@@ -424,16 +443,16 @@ test_a_file_without_end(void **state)
 static void
 test_arguments_win(void **state)
 {
-	char *args[] = {xstrdup("--http.listen=:0"),
+	char *args[] = {xstrdup("--http.listen=[::1]:0"),
 	    xstrdup("--queue.lease=5s"), xstrdup("--queue.a.b.lease=7s"),
 	    xstrdup("--redis.main.url=tcp://h:1"), xstrdup("--queue.lease=6s"),
 	    NULL};
-	struct conf *c = load_ok("[http]\nlisten=h:1\n[queue]\nlease=9s\n"
+	struct conf *c = load_ok("[http]\nlisten=[::1]:1\n[queue]\nlease=9s\n"
 				 "[queue \"a.b\"]\nlease=1h\ndead_keep=4\n",
 	    args);
 
 	(void)state;
-	assert_string_equal(c->http_listen, ":0");
+	assert_string_equal(c->http_listen, "[::1]:0");
 	assert_int_equal(c->queue_default.lease_ms, 6000);
 	assert_int_equal(conf_queue_policy(c, SPAN("a.b"))->lease_ms, 7000);
 	assert_int_equal(conf_queue_policy(c, SPAN("a.b"))->dead_keep, 4);
@@ -475,22 +494,31 @@ test_bad_arguments(void **state)
 
 /* ---- values ----------------------------------------------------------- */
 
+#define FOUR "[::1]:0,[::1]:0,[::1]:0,[::1]:0"
+#define SIXTEEN FOUR "," FOUR "," FOUR "," FOUR
+
 static const struct {
 	enum conf_row_id row;
 	const char *text;
 	bool is_valid;
 } values[] = {
-    {CONF_ROW_http_listen, ":0", true},
+    {CONF_ROW_http_listen, ":0", false},
+    {CONF_ROW_http_listen, "tls::0", false},
+    {CONF_ROW_http_listen, "a.example:1", false},
+    {CONF_ROW_http_listen, "1.2.3:1", false},
+    {CONF_ROW_http_listen, "tls:1.2.3.4:1", true},
+    {CONF_ROW_http_listen, SIXTEEN, true},
+    {CONF_ROW_http_listen, SIXTEEN ",unix:/s", false},
     {CONF_ROW_http_listen, "localhost:65535", true},
     {CONF_ROW_http_listen, "[::1]:0", true},
     {CONF_ROW_http_listen, "unix:/run/s", true},
-    {CONF_ROW_http_listen, "a:1 , b:2", true},
+    {CONF_ROW_http_listen, "127.0.0.1:1 , localhost:2", true},
     {CONF_ROW_http_listen, "", false},
-    {CONF_ROW_http_listen, "a:1,", false},
-    {CONF_ROW_http_listen, ",a:1", false},
-    {CONF_ROW_http_listen, "a:65536", false},
-    {CONF_ROW_http_listen, "a:", false},
-    {CONF_ROW_http_listen, "a:01", false},
+    {CONF_ROW_http_listen, "127.0.0.1:1,", false},
+    {CONF_ROW_http_listen, ",127.0.0.1:1", false},
+    {CONF_ROW_http_listen, "127.0.0.1:65536", false},
+    {CONF_ROW_http_listen, "127.0.0.1:", false},
+    {CONF_ROW_http_listen, "127.0.0.1:01", false},
     {CONF_ROW_http_listen, "::1:80", false},
     {CONF_ROW_http_listen, "[::g]:80", false},
     {CONF_ROW_http_listen, "[]:80", false},
@@ -520,9 +548,9 @@ static const struct {
     {CONF_ROW_queue_max_payload, "0", false},
     {CONF_ROW_redis_database, "15", true},
     {CONF_ROW_redis_database, "16", false},
-    {CONF_ROW_log_access, "true", true},
-    {CONF_ROW_log_access, "0", true},
-    {CONF_ROW_log_access, "Yes", false},
+    {CONF_ROW_log_access, "all", true},
+    {CONF_ROW_log_access, "no", true},
+    {CONF_ROW_log_access, "yes", false},
     {CONF_ROW_janitor_interval, "50ms", true},
     {CONF_ROW_janitor_interval, "49ms", false},
     {CONF_ROW_janitor_interval, "61s", false},
@@ -570,9 +598,10 @@ reload(struct conf *c, const char *text, struct buf *why)
 static void
 test_reload_changes_what_may(void **state)
 {
-	struct conf *c = load_ok("[http]\nlisten=h:1\n[queue \"a\"]\nlease=1h\n"
-				 "[redis \"main\"]\nurl=unix:/s\n",
-	    no_args);
+	struct conf *c =
+	    load_ok("[http]\nlisten=[::1]:1\n[queue \"a\"]\nlease=1h\n"
+		    "[redis \"main\"]\nurl=unix:/s\n",
+		no_args);
 	const struct conf_redis *redis = c->redis;
 	const char *listen = c->http_listen, *url = redis->url;
 	struct buf why;
@@ -582,7 +611,7 @@ test_reload_changes_what_may(void **state)
 	assert_int_equal(
 	    reload(c,
 		"[redis \"main\"]\nurl=unix:/s\n[http]\nmax_body=1MiB\n"
-		"listen=h:1\n[queue \"b\"]\nlease=2h\n[queue]\nlease=3h\n"
+		"listen=[::1]:1\n[queue \"b\"]\nlease=2h\n[queue]\nlease=3h\n"
 		"[log]\nlevel=debug\n[debug]\nclock_offset=1h\n",
 		&why),
 	    ERR_OK);
@@ -598,7 +627,7 @@ test_reload_changes_what_may(void **state)
 	assert_ptr_equal(c->redis, redis);
 	assert_ptr_equal(c->redis->url, url);
 	assert_ptr_equal(c->http_listen, listen);
-	assert_string_equal(listen, "h:1");
+	assert_string_equal(listen, "[::1]:1");
 	buf_clear(&why);
 	conf_free(c);
 }
@@ -627,7 +656,7 @@ static void
 test_reload_is_all_or_nothing(void **state)
 {
 	(void)state;
-	assert_reload_fails("[log]\nlevel=warn\n[http]\nlisten=h:2\n",
+	assert_reload_fails("[log]\nlevel=warn\n[http]\nlisten=[::1]:2\n",
 	    ERR_CONF_RELOAD,
 	    "/schedd.conf:4: [http] listen: cannot change while schedd runs; "
 	    "restart it");
@@ -643,7 +672,7 @@ test_reload_is_all_or_nothing(void **state)
 static void
 test_reload_back_to_a_default(void **state)
 {
-	char *args[] = {xstrdup("--http.listen=h:5"), NULL};
+	char *args[] = {xstrdup("--http.listen=[::1]:5"), NULL};
 	struct conf *c = load_ok("", args);
 	struct buf why;
 
@@ -656,7 +685,7 @@ test_reload_back_to_a_default(void **state)
 	    "restart it");
 	buf_reset(&why, 0);
 	assert_int_equal(conf_reload(c, NULL, args, 1, &why), ERR_OK);
-	assert_string_equal(c->http_listen, "h:5");
+	assert_string_equal(c->http_listen, "[::1]:5");
 	buf_clear(&why);
 	conf_free(c);
 	free(args[0]);

@@ -46,7 +46,7 @@ test_the_table_shows_values_and_sources(void **state)
 	assert_printed(page, "\nqueue.dead_age = 0s  # default\n");
 	assert_printed(page, "\ndebug.clock_offset = -90s  # a.conf:7\n");
 	assert_printed(page, "\nhttp.max_body = 16MiB  # default\n");
-	assert_printed(page, "\nlog.access = yes  # default\n");
+	assert_printed(page, "\nlog.access = failed  # default\n");
 	free(page);
 	conf_free(c);
 	free(args[0]);
