@@ -34,7 +34,7 @@ static void
 act_end(struct act *a, enum err err)
 {
 	if (err == ERR_OK && a->what == STORE_RETRY && !a->dry_run)
-		queue_wake(a->queue, (size_t)a->count);
+		others_wake(a->queue, (size_t)a->count);
 	a->cb(err, a->count, a->arg);
 	free((void *)(uintptr_t)a->match.p);
 	buf_clear(&a->ids);

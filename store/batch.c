@@ -1,8 +1,16 @@
 /*
- * Gathering: the pushes and reports of one loop turn for one queue go to
- * Redis as one script call each and are answered one by one. Takes are
- * gathered in wait.c. In a turn the order is report, push, take, so that a
- * report inside a take comes before it and a push reaches those who wait.
+ * Gathering: what one loop turn asks of one queue goes to Redis as two script
+ * calls, the pushes, then the reports and takes, and is answered one by one.
+ * In this order a push reaches those who wait. Takes are gathered in wait.c.
+ *
+ * While a call of a kind is under way, what comes for the queue is held back
+ * and goes out together when it is answered: one sync of the disk then serves
+ * many, and nobody waits longer than for a call that was sent before. Where
+ * none is under way, many pushes do not wait for the end of the turn either:
+ * Redis works on the first while the rest are read.
+ *
+ * What would wait too long is refused before it enters, pushes only: so the
+ * rest, and the pushes that were let in, are answered in time.
  */
 
 #include "store/store_priv.h"
@@ -18,7 +26,21 @@
 
 enum op_kind { OP_PUSH, OP_REPORT };
 
-enum { OP_POOLED_ITEMS = 8 };
+enum {
+	OP_LEAST = 256,
+	/* Pushes are refused while the oldest operation waits longer, */
+	PUSH_LATE_US = 300 * 1000,
+	/* or by the pace of the last calls there is more to do before it; */
+	PUSH_AHEAD_US = 150 * 1000,
+	/* but any may come while nothing waits longer than this. */
+	PUSH_SOON_US = 50 * 1000,
+	PACE_CALLS = 8
+};
+
+union op_result {
+	struct store_pushed pushed;
+	struct store_reported reported;
+};
 
 /* One caller's part of a gathered call. */
 struct op {
@@ -33,32 +55,26 @@ struct op {
 	store_push_cb *push_cb;
 	store_report_cb *report_cb;
 	void *arg;
-	union {
-		struct store_pushed pushed;
-		struct store_reported reported;
-	} results[];
+	union op_result results[];
 };
 
 /* The callers get an array of the one or the other. */
 _Static_assert(sizeof(struct store_pushed) == sizeof(struct store_reported),
     "results are laid out as one array");
 
-/* Most have a few items: those come from a pool and go back to it. */
 static struct op *
 op_new(struct store *s, enum op_kind kind, size_t n, void *arg)
 {
-	size_t size = n <= OP_POOLED_ITEMS ? OP_POOLED_ITEMS : n;
+	size_t need = sizeof(struct op) + n * sizeof(union op_result);
+	size_t size = OP_LEAST;
 	struct op *op;
 
-	size = sizeof(*op) + size * sizeof(op->results[0]);
-	if (n <= OP_POOLED_ITEMS && !list_is_empty(&s->op_pool)) {
-		op = CONTAINER_OF(s->op_pool.next, struct op, link);
-		list_del(&op->link);
-		s->op_pool_count--;
-		memset(op, 0, size);
-	} else {
-		op = xcalloc(1, size);
-	}
+	/* A power of two: mem_give keeps those for the next. */
+	while (size < need)
+		size *= 2;
+	op = mem_take(size);
+	ASSERT(op != NULL);
+	memset(op, 0, need);
 	op->store = s;
 	list_init(&op->link);
 	op->kind = kind;
@@ -79,19 +95,6 @@ op_refusal(const struct op *op)
 }
 
 static void
-op_free(struct op *op)
-{
-	struct store *s = op->store;
-
-	if (op->n > OP_POOLED_ITEMS || s->op_pool_count >= OP_POOL) {
-		free(op);
-		return;
-	}
-	s->op_pool_count++;
-	list_add_head(&s->op_pool, &op->link);
-}
-
-static void
 op_end(struct op *op, enum err err)
 {
 	size_t n = err == ERR_OK ? op->n : 0;
@@ -102,7 +105,7 @@ op_end(struct op *op, enum err err)
 		op->push_cb(err, &op->results[0].pushed, n, op->arg);
 	else
 		op->report_cb(err, &op->results[0].reported, n, op->arg);
-	op_free(op);
+	mem_give(op);
 }
 
 static void
@@ -140,7 +143,9 @@ call_new(struct queue *q)
 	c->store = s;
 	c->queue = q;
 	list_init(&c->ops);
+	list_init(&c->takes);
 	buf_init(&c->args, CALL_MAX_ARGS_BYTES);
+	buf_init(&c->opts, CALL_MAX_ARGS_BYTES);
 	redis_conn_take_spare(s->conn, &c->args);
 	call_add(c, q->key);
 	call_add_i64(c, clock_offset_ms());
@@ -152,8 +157,9 @@ call_free(struct call *c)
 {
 	struct store *s = c->store;
 
-	ASSERT(list_is_empty(&c->ops));
+	ASSERT(list_is_empty(&c->ops) && list_is_empty(&c->takes));
 	buf_clear(&c->args);
+	buf_clear(&c->opts);
 	if (s->call_pool_count >= CALL_POOL) {
 		free(c);
 		return;
@@ -162,7 +168,7 @@ call_free(struct call *c)
 	list_add_head(&s->call_pool, &c->ops);
 }
 
-/* Gives the pools back. */
+/* Gives the pool back. */
 void
 batch_clear(struct store *s)
 {
@@ -170,11 +176,8 @@ batch_clear(struct store *s)
 
 	LIST_FOREACH_SAFE (pos, tmp, &s->call_pool)
 		free(CONTAINER_OF(pos, struct call, ops));
-	LIST_FOREACH_SAFE (pos, tmp, &s->op_pool)
-		free(CONTAINER_OF(pos, struct op, link));
 	list_init(&s->call_pool);
-	list_init(&s->op_pool);
-	s->call_pool_count = s->op_pool_count = 0;
+	s->call_pool_count = 0;
 }
 
 void
@@ -260,17 +263,14 @@ letter_err(char letter, bool *dead)
 	}
 }
 
-/* The reply of a gathered call: a letter for each item. */
-static enum err
-call_read_letters(
-    const struct call *c, const struct redisReply *reply, struct span *letters)
-{
-	if (!reply_is_bytes(reply, letters) || letters->len != c->items)
-		return ERR_STORE_REPLY;
-	return ERR_OK;
-}
-
 /* ---- push -------------------------------------------------------------- */
+
+static bool
+push_is_plain(const struct store_task *t)
+{
+	return t->lane == LANE_NORMAL && !t->replace && t->max_attempts == 0 &&
+	       t->run_at == 0 && t->delay_ms == 0;
+}
 
 static void
 push_add_opts(struct call *c, const struct store_task *t)
@@ -279,11 +279,6 @@ push_add_opts(struct call *c, const struct store_task *t)
 	char text[96];
 	struct buf b;
 
-	if (t->lane == LANE_NORMAL && !t->replace && t->max_attempts == 0 &&
-	    t->run_at == 0 && t->delay_ms == 0) {
-		call_add(c, SPAN(""));
-		return;
-	}
 	buf_init(&b, sizeof(text));
 	buf_add_char(&b, lanes[t->lane]);
 	buf_add_char(&b, t->replace ? '1' : '0');
@@ -295,11 +290,13 @@ push_add_opts(struct call *c, const struct store_task *t)
 	buf_add_char(&b, ',');
 	if (t->delay_ms > 0)
 		buf_add_i64(&b, t->delay_ms);
-	call_add(c, buf_span(&b));
+	resp_add_u64(&c->opts, c->items);
+	resp_add_span(&c->opts, buf_span(&b));
+	c->opts_count++;
 	buf_clear(&b);
 }
 
-/* id, value, opts; the value is the head and the payload in one string. */
+/* id and value; the value is the head and the payload in one string. */
 static void
 push_add(struct call *c, const struct store_task *t)
 {
@@ -314,8 +311,10 @@ push_add(struct call *c, const struct store_task *t)
 	buf_add_span(&c->args, t->payload);
 	buf_add(&c->args, "\r\n", 2);
 	c->argc++;
-	push_add_opts(c, t);
 	c->items++;
+	c->store->push_items++;
+	if (!push_is_plain(t))
+		push_add_opts(c, t);
 }
 
 static bool
@@ -346,6 +345,32 @@ push_op_read(struct call *c, struct op *op, struct span letters, size_t *next)
 	return true;
 }
 
+/* A call of that kind was answered: what was held back may go. */
+static void
+call_ended(struct queue *q, unsigned *under_way, bool is_held)
+{
+	ASSERT(*under_way > 0);
+	--*under_way;
+	if (is_held)
+		queue_mark_dirty(q);
+}
+
+/* How long Redis took for each task, without the calls before this one. */
+static void
+push_measure(struct store *s, const struct call *c, enum err err)
+{
+	int64_t now = clock_mono_us();
+	int64_t began =
+	    s->push_ended_us > c->sent_us ? s->push_ended_us : c->sent_us;
+
+	s->push_ended_us = now;
+	s->push_items -= c->items;
+	if (err != ERR_OK)
+		return;
+	s->paced_us += now - began - s->paced_us / PACE_CALLS;
+	s->paced_items += (int64_t)c->items - s->paced_items / PACE_CALLS;
+}
+
 static void
 push_on_reply(enum err err, const struct redisReply *reply, void *arg)
 {
@@ -354,8 +379,11 @@ push_on_reply(enum err err, const struct redisReply *reply, void *arg)
 	struct list *pos, *tmp;
 	size_t next = 0;
 
-	if (err == ERR_OK)
-		err = call_read_letters(c, reply, &letters);
+	push_measure(c->store, c, err);
+	call_ended(c->queue, &c->queue->pushing, c->queue->push != NULL);
+	if (err == ERR_OK &&
+	    (!reply_is_bytes(reply, &letters) || letters.len != c->items))
+		err = ERR_STORE_REPLY;
 	LIST_FOREACH_SAFE (pos, tmp, &c->ops) {
 		struct op *op = CONTAINER_OF(pos, struct op, link);
 
@@ -375,9 +403,15 @@ push_flush(struct queue *q)
 	if (c == NULL)
 		return;
 	q->push = NULL;
+	q->pushing++;
+	c->sent_us = clock_mono_us();
 	queue_register(q);
 	q->wake += c->items;
+	buf_add_span(&c->args, buf_span(&c->opts));
+	c->argc += 2 * c->opts_count;
+	call_add_u64(c, c->opts_count);
 	call_send(c, SCRIPT_PUSH, push_on_reply, c);
+	others_tell(q, c->items);
 }
 
 static struct call *
@@ -386,7 +420,8 @@ push_call(struct queue *q, const struct queue_policy *policy, size_t n)
 	struct call *c = q->push;
 
 	if (c != NULL &&
-	    (c->items + n > CALL_MAX_ITEMS || c->args.len > CALL_MAX_BYTES)) {
+	    (c->items + n > CALL_MAX_ITEMS || c->ops_count >= CALL_MAX_OPS ||
+		c->args.len > CALL_MAX_BYTES)) {
 		push_flush(q);
 		c = NULL;
 	}
@@ -416,11 +451,29 @@ push_check(struct op *op, const struct store_task *tasks,
 
 /* Nothing is sent, so nothing is made either: neither queue nor call. */
 static void
-push_refuse_all(struct store *s, struct queue *q, struct op *op)
+push_refuse_all(struct store *s, struct queue *q, struct op *op, enum err err)
 {
 	if (q != NULL)
 		q->counters.refused += op->n;
-	op_end_later(s, op, ERR_OK);
+	op_end_later(s, op, err);
+}
+
+/* Would one more be answered soon? */
+static enum err
+push_admit(const struct store *s)
+{
+	int64_t age_us = redis_conn_age_us(s->conn);
+
+	if (s->closing)
+		return ERR_SHUTTING_DOWN;
+	if (redis_conn_is_away(s->conn))
+		return ERR_REDIS_DOWN;
+	if (age_us > PUSH_LATE_US)
+		return ERR_STORE_BUSY;
+	if (age_us > PUSH_SOON_US && (int64_t)s->push_items * s->paced_us >
+					 s->paced_items * PUSH_AHEAD_US)
+		return ERR_STORE_BUSY;
+	return ERR_OK;
 }
 
 void
@@ -429,12 +482,13 @@ store_push(struct store *s, struct span queue, const struct store_task *tasks,
 {
 	struct queue *q = queue_find(s, queue);
 	struct op *op = op_new(s, OP_PUSH, n, arg);
+	enum err err = push_admit(s);
 	struct queue_policy policy;
 	struct call *c;
 
 	op->push_cb = cb;
-	if (s->closing) {
-		op_end_later(s, op, ERR_SHUTTING_DOWN);
+	if (err != ERR_OK) {
+		push_refuse_all(s, q, op, err);
 		return;
 	}
 	if (q != NULL)
@@ -442,7 +496,7 @@ store_push(struct store *s, struct span queue, const struct store_task *tasks,
 	else
 		policy = *conf_queue_policy(s->conf, queue);
 	if (push_check(op, tasks, &policy) == 0) {
-		push_refuse_all(s, q, op);
+		push_refuse_all(s, q, op, ERR_OK);
 		return;
 	}
 	q = queue_make(s, queue);
@@ -457,6 +511,10 @@ store_push(struct store *s, struct span queue, const struct store_task *tasks,
 	list_add_tail(&c->ops, &op->link);
 	c->ops_count++;
 	queue_mark_dirty(q);
+	if (c->ops_count >= GATHER_EARLY && q->pushing == 0) {
+		push_flush(q);
+		redis_conn_flush(s->conn);
+	}
 }
 
 /* ---- report ------------------------------------------------------------ */
@@ -473,77 +531,126 @@ report_count(struct queue *q, const struct op *op)
 	}
 }
 
+/* One caller's letters; false when there are too few. */
+static bool
+report_op_read(struct call *c, struct op *op, struct span letters, size_t *next)
+{
+	struct store_counters *n = &c->queue->counters;
+
+	for (size_t i = 0; i < op->n; i++) {
+		struct store_reported *r = &op->results[i].reported;
+		bool failed = r->dead;
+		char letter;
+
+		if (*next >= letters.len)
+			return false;
+		letter = letters.p[(*next)++];
+		r->err = letter_err(letter, &r->dead);
+		if (r->err == ERR_OK && failed)
+			n->failed++;
+		else if (r->err == ERR_OK && letter != 'a')
+			n->finished++;
+	}
+	report_count(c->queue, op);
+	return true;
+}
+
+/* ---- reports and takes in one call ------------------------------------- */
+
+static bool
+work_is_held(const struct queue *q)
+{
+	return q->work != NULL || q->wake > 0 || !list_is_empty(&q->fresh);
+}
+
 static void
-report_on_reply(enum err err, const struct redisReply *reply, void *arg)
+work_on_reply(enum err err, const struct redisReply *reply, void *arg)
 {
 	struct call *c = arg;
 	struct span letters = {"", 0};
 	struct list *pos, *tmp;
+	struct reply in;
 	size_t next = 0;
 
-	if (err == ERR_OK)
-		err = call_read_letters(c, reply, &letters);
+	call_ended(c->queue, &c->queue->working, work_is_held(c->queue));
+	if (err == ERR_OK) {
+		reply_open(&in, reply);
+		letters = reply_bytes(&in);
+		if (in.bad || letters.len != c->items)
+			err = ERR_STORE_REPLY;
+	}
 	LIST_FOREACH_SAFE (pos, tmp, &c->ops) {
 		struct op *op = CONTAINER_OF(pos, struct op, link);
 
 		list_del(pos);
-		for (size_t i = 0; err == ERR_OK && i < op->n; i++) {
-			struct store_reported *r = &op->results[i].reported;
-			char letter = letters.p[next++];
-			bool failed = r->dead;
-
-			r->err = letter_err(letter, &r->dead);
-			if (r->err == ERR_OK && failed)
-				c->queue->counters.failed++;
-			else if (r->err == ERR_OK && letter != 'a')
-				c->queue->counters.finished++;
-		}
-		if (err == ERR_OK)
-			report_count(c->queue, op);
+		if (err == ERR_OK && !report_op_read(c, op, letters, &next))
+			err = ERR_STORE_REPLY;
 		op_end(op, err);
 	}
+	takes_on_reply(c, err, &in);
 	call_free(c);
 }
 
-static void
-report_flush(struct queue *q)
+struct call *
+call_work(struct queue *q)
 {
-	struct call *c = q->report;
+	struct queue_policy p;
+	struct call *c;
+
+	if (q->work != NULL)
+		return q->work;
+	queue_policy(q, &p);
+	c = q->work = call_new(q);
+	call_add_u64(c, p.max_attempts);
+	call_add_u64(c, p.retry_base_ms);
+	call_add_u64(c, p.retry_max_ms);
+	call_add_u64(c, id_random() % 1000000);
+	call_add_u64(c, p.lease_ms);
+	return c;
+}
+
+void
+call_work_send(struct queue *q)
+{
+	struct call *c = q->work;
 
 	if (c == NULL)
 		return;
-	q->report = NULL;
-	call_send(c, SCRIPT_REPORT, report_on_reply, c);
+	q->work = NULL;
+	q->working++;
+	if (list_is_empty(&c->takes))
+		call_add(c, SPAN(""));
+	call_send(c, SCRIPT_WORK, work_on_reply, c);
 }
+
+/* ---- report ------------------------------------------------------------ */
 
 static struct call *
 report_call(struct queue *q, size_t n)
 {
-	struct call *c = q->report;
-	struct queue_policy p;
+	struct call *c = q->work;
 
 	if (c != NULL &&
-	    (c->items + n > REPORT_MAX_ITEMS || c->args.len > CALL_MAX_BYTES)) {
-		report_flush(q);
-		c = NULL;
-	}
-	if (c == NULL) {
-		queue_policy(q, &p);
-		c = q->report = call_new(q);
-		call_add_u64(c, p.max_attempts);
-		call_add_u64(c, p.retry_base_ms);
-		call_add_u64(c, p.retry_max_ms);
-		call_add_u64(c, id_random() % 1000000);
-	}
-	return c;
+	    (c->items + n > REPORT_MAX_ITEMS || c->ops_count >= CALL_MAX_OPS ||
+		c->args.len > CALL_MAX_BYTES))
+		call_work_send(q);
+	return call_work(q);
 }
 
-static struct span
-report_kind(const struct store_report_item *item)
+/* Its kind and text in one string. */
+static void
+report_add(struct call *c, const struct store_report_item *item)
 {
-	if (!item->failed)
-		return SPAN("f");
-	return item->no_retry ? SPAN("d") : SPAN("e");
+	char kind = !item->failed ? 'f' : item->no_retry ? 'd' : 'e';
+
+	call_add(c, item->id);
+	buf_add_char(&c->args, '$');
+	buf_add_u64(&c->args, 1 + item->text.len);
+	buf_add(&c->args, "\r\n", 2);
+	buf_add_char(&c->args, kind);
+	buf_add_span(&c->args, item->text);
+	buf_add(&c->args, "\r\n", 2);
+	c->argc++;
 }
 
 void
@@ -566,9 +673,7 @@ store_report(struct store *s, struct span queue, struct span worker,
 	call_add_u64(c, n);
 	op->failed = true;
 	for (size_t i = 0; i < n; i++) {
-		call_add(c, items[i].id);
-		call_add(c, report_kind(&items[i]));
-		call_add(c, items[i].text);
+		report_add(c, &items[i]);
 		/* Until the reply, dead remembers which kind it was. */
 		op->results[i].reported.dead = items[i].failed;
 		op->failed &= items[i].failed;
@@ -587,13 +692,18 @@ batch_flush(void *arg)
 	struct store *s = arg;
 	struct list *pos, *tmp;
 
+	/* Without a connection nothing is held back: it is refused, or waits
+	 * no longer than a short gap. */
+	bool hold = redis_conn_is_ready(s->conn);
+
 	LIST_FOREACH_SAFE (pos, tmp, &s->dirty) {
 		struct queue *q = CONTAINER_OF(pos, struct queue, dirty_link);
 
 		list_del(pos);
-		report_flush(q);
-		push_flush(q);
-		wait_flush(q);
+		if (!hold || q->pushing == 0)
+			push_flush(q);
+		if (!hold || q->working == 0)
+			wait_flush(q);
 	}
 	redis_conn_flush(s->conn);
 }
@@ -619,7 +729,7 @@ batch_abort(struct store *s, enum err err)
 {
 	for (size_t i = 0; i < s->queue_count; i++) {
 		call_abort(&s->sorted[i]->push, err);
-		call_abort(&s->sorted[i]->report, err);
+		call_abort(&s->sorted[i]->work, err);
 		list_del(&s->sorted[i]->dirty_link);
 	}
 }

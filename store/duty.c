@@ -50,6 +50,8 @@ store_duty_is_due(struct store *s, enum store_duty duty, struct span queue)
 			   n->counts[TASK_DEAD] > p.dead_keep) ||
 		       (p.dead_age_ms > 0 &&
 			   is_due(n->due[duty], now - (int64_t)p.dead_age_ms));
+	case DUTY_CHECK:
+		return repair_is_due(q);
 	case DUTY_WORKERS:
 	case DUTY_COUNT:
 		break;
@@ -75,25 +77,28 @@ slice_count(struct slice *s, uint64_t todo, uint64_t dead)
 		n->trimmed += todo;
 		return;
 	case DUTY_DELAYED:
+	case DUTY_CHECK:
 	case DUTY_WORKERS:
 	case DUTY_COUNT:
 		break;
 	}
 	if (todo > 0)
-		queue_wake(s->queue, (size_t)todo);
+		others_wake(s->queue, (size_t)todo);
 }
 
 static void
 slice_on_reply(enum err err, const struct redisReply *r, void *arg)
 {
 	struct slice *s = arg;
-	int64_t todo = 0, dead = 0;
+	int64_t todo = 0, dead = 0, longer = 0;
 	struct reply c;
 
 	if (err == ERR_OK && s->duty == DUTY_DOING) {
 		reply_open(&c, r);
 		todo = reply_int(&c, 0);
 		dead = reply_int(&c, 0);
+		reply_bytes(&c); /* the cursor */
+		longer = reply_int(&c, 0);
 		if (c.bad)
 			err = ERR_STORE_REPLY;
 	} else if (err == ERR_OK && !reply_is_int(r, &todo)) {
@@ -101,7 +106,7 @@ slice_on_reply(enum err err, const struct redisReply *r, void *arg)
 	}
 	if (err == ERR_OK)
 		slice_count(s, (uint64_t)todo, (uint64_t)dead);
-	s->cb(err, (uint64_t)(todo + dead), s->arg);
+	s->cb(err, (uint64_t)(todo + dead + longer), s->arg);
 	free(s);
 }
 
@@ -126,6 +131,10 @@ slice_args(struct call *c, enum store_duty duty, uint32_t limit)
 		call_add_u64(c, p.max_attempts);
 		call_add_u64(c, limit);
 		call_add(c, SPAN(""));
+		store_add_key(c->store, &c->args, "store");
+		c->argc++;
+		call_add_u64(c, BEAT_GAP_MS);
+		call_add_u64(c, c->store->conf->worker_timeout_ms);
 		return SCRIPT_RECLAIM;
 	case DUTY_FINISH:
 	case DUTY_DEAD:
@@ -136,6 +145,7 @@ slice_args(struct call *c, enum store_duty duty, uint32_t limit)
 		return SCRIPT_TRIM;
 	case DUTY_FAILED:
 	case DUTY_DELAYED:
+	case DUTY_CHECK:
 	case DUTY_WORKERS:
 	case DUTY_COUNT:
 		break;
@@ -165,6 +175,11 @@ store_duty_run(struct store *s, enum store_duty duty, struct span queue,
 	if (slice->queue == NULL) {
 		slice->done.fn = slice_on_done;
 		store_complete(s, &slice->done);
+		return;
+	}
+	if (duty == DUTY_CHECK) {
+		repair_slice(slice->queue, cb, arg);
+		free(slice);
 		return;
 	}
 	c = call_new(slice->queue);

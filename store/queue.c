@@ -18,7 +18,7 @@
 
 enum {
 	TICK_HEAD = 4,       /* values in front of the queues */
-	TICK_PER_QUEUE = 35, /* values of each; tick.lua */
+	TICK_PER_QUEUE = 36, /* values of each; tick.lua */
 	TICK_MAX_QUEUES = 200
 };
 
@@ -118,6 +118,7 @@ table_remove(struct store *s, struct queue *q)
 static void
 queue_free(struct queue *q)
 {
+	repair_leave(q);
 	free((void *)(uintptr_t)q->key.p);
 	free(q);
 }
@@ -217,6 +218,7 @@ queue_exists(const struct queue *q)
 void
 queue_touch(struct queue *q)
 {
+	q->unwalked = true;
 	if (list_is_empty(&q->touched_link))
 		list_add_tail(&q->store->touched, &q->touched_link);
 }
@@ -467,6 +469,7 @@ numbers_read(struct queue_numbers *out, struct reply *c)
 	for (size_t i = 0; i < COUNT_OF(duties); i++)
 		n.due[duties[i]] = or_zero(c);
 	numbers_read_meta(&n, c);
+	n.amiss = (uint64_t)or_zero(c);
 	if (c->bad)
 		return false;
 	if (n.broken) /* the old numbers are better than none */
@@ -629,6 +632,7 @@ store_tick(struct store *s, store_count_cb *cb, void *arg)
 	t->count_cb = cb;
 	t->arg = arg;
 	queues_drop_idle(s);
+	repair_turn(s);
 	for (size_t i = 0; i < s->queue_count; i++)
 		rates_sample(s->sorted[i]);
 	workers_flush(s);
@@ -764,7 +768,7 @@ policy_on_set(enum err err, const struct redisReply *reply, void *arg)
 		set->cb(err, NULL, set->arg);
 	} else {
 		if (set->wake)
-			queue_wake(q, q->waiting_count);
+			others_wake(q, CALL_MAX_ITEMS);
 		queue_read(q, set->cb, set->arg);
 	}
 	free(set);

@@ -7,6 +7,8 @@
 
 #include <hiredis/hiredis.h>
 
+enum { FINISHED = 198, FINISHED_HEAD = 7, EPOCH_2020_S = 1577836800 };
+
 void
 reply_open(struct reply *c, const struct redisReply *r)
 {
@@ -92,29 +94,46 @@ reply_bytes(struct reply *c)
 	return s;
 }
 
+static uint64_t
+read_be(const char *p, size_t n)
+{
+	uint64_t value = 0;
+
+	for (size_t i = 0; i < n; i++)
+		value = value << 8 | (unsigned char)p[i];
+	return value;
+}
+
 bool
 task_value_read(struct span value, struct task_value *out)
 {
-	uint64_t at = 0;
+	size_t head = TASK_VALUE_HEAD;
 
-	if (value.len < TASK_VALUE_HEAD ||
-	    (value.p[0] != 'P' && value.p[0] != 'F'))
+	if (value.len < head)
 		return false;
-	for (int i = 1; i < TASK_VALUE_HEAD; i++)
-		at = at << 8 | (unsigned char)value.p[i];
-	out->kind = value.p[0];
-	out->at = (int64_t)at;
-	out->rest.p = value.p + TASK_VALUE_HEAD;
-	out->rest.len = value.len - TASK_VALUE_HEAD;
+	out->is_finished = (unsigned char)value.p[0] == FINISHED;
+	if (out->is_finished) {
+		head = FINISHED_HEAD;
+		if (value.len < head)
+			return false;
+		out->at_ms = (int64_t)read_be(value.p + 1, head - 1);
+	} else {
+		out->at_ms =
+		    ((int64_t)read_be(value.p, head) + EPOCH_2020_S) * 1000;
+	}
+	out->rest.p = value.p + head;
+	out->rest.len = value.len - head;
 	return true;
 }
 
 void
-task_value_head(char dst[TASK_VALUE_HEAD], int64_t pushed_at)
+task_value_head(char dst[TASK_VALUE_HEAD], int64_t pushed_at_ms)
 {
-	uint64_t at = pushed_at < 0 ? 0 : (uint64_t)pushed_at;
+	int64_t at = pushed_at_ms / 1000 - EPOCH_2020_S;
 
-	dst[0] = 'P';
-	for (int i = TASK_VALUE_HEAD - 1; i > 0; i--, at >>= 8)
+	/* The first bit tells a finished one. */
+	if (at < 0 || at > INT32_MAX)
+		at = 0;
+	for (int i = TASK_VALUE_HEAD - 1; i >= 0; i--, at >>= 8)
 		dst[i] = (char)(at & 0xff);
 }

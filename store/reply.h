@@ -36,15 +36,15 @@ struct span reply_bytes(struct reply *c);
 bool reply_is_bytes(const struct redisReply *r, struct span *out);
 bool reply_is_int(const struct redisReply *r, int64_t *out);
 
-/* A task's value (common.lua): its letter and time; payload or worker. */
+/* A task's value (common.lua). */
 struct task_value {
-	char kind; /* P or F */
-	int64_t at;
-	struct span rest;
+	bool is_finished;
+	int64_t at_ms;    /* when it was pushed (whole seconds), or finished */
+	struct span rest; /* the payload, or the worker that finished it */
 };
 bool task_value_read(struct span value, struct task_value *out);
-enum { TASK_VALUE_HEAD = 7 };
+enum { TASK_VALUE_HEAD = 4 };
 /* Writes the TASK_VALUE_HEAD bytes in front of a payload. */
-void task_value_head(char dst[TASK_VALUE_HEAD], int64_t pushed_at);
+void task_value_head(char dst[TASK_VALUE_HEAD], int64_t pushed_at_ms);
 
 #endif

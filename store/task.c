@@ -167,11 +167,11 @@ read_value(struct span value, struct store_task_info *t)
 
 	if (!task_value_read(value, &v))
 		return;
-	if (v.kind == 'F') {
-		t->due_at = v.at;
+	if (v.is_finished) {
+		t->due_at = v.at_ms;
 		t->worker = v.rest;
 	} else {
-		t->pushed_at = v.at;
+		t->pushed_at = v.at_ms;
 		t->payload = v.rest;
 	}
 }

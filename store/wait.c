@@ -123,6 +123,7 @@ take_park(struct store *s, struct store_take *t)
 	struct queue *q = t->queue_ref;
 
 	t->where = TAKE_WAITING;
+	t->waited = true;
 	waiting_insert(q, t);
 	list_add_tail(&s->wheel[t->expires_tick % WHEEL_SLOTS], &t->wheel_link);
 	q->waiting_count++;
@@ -132,28 +133,41 @@ take_park(struct store *s, struct store_take *t)
 	}
 }
 
+/* Ends takes of that tick, as far as there is room for; false when some are
+ * left. */
+static bool
+wheel_end_tick(struct store *s, uint64_t tick, size_t *room)
+{
+	struct list *pos, *tmp;
+
+	LIST_FOREACH_SAFE (pos, tmp, &s->wheel[tick % WHEEL_SLOTS]) {
+		struct store_take *t =
+		    CONTAINER_OF(pos, struct store_take, wheel_link);
+
+		if (t->expires_tick > tick)
+			continue;
+		if (*room == 0)
+			return false;
+		--*room;
+		take_unpark(t);
+		take_end_later(s, t, ERR_OK);
+	}
+	return true;
+}
+
+/* Ten thousand may end in one tick: they must not hold the loop. */
 static void
 wheel_on_timer(void *arg)
 {
 	struct store *s = arg;
 	uint64_t now = wheel_now();
-	struct list *pos, *tmp;
+	size_t room = WHEEL_MAX_ENDS;
 
-	while (s->wheel_at < now) {
+	while (s->wheel_at < now && wheel_end_tick(s, s->wheel_at + 1, &room))
 		s->wheel_at++;
-		LIST_FOREACH_SAFE (
-		    pos, tmp, &s->wheel[s->wheel_at % WHEEL_SLOTS]) {
-			struct store_take *t =
-			    CONTAINER_OF(pos, struct store_take, wheel_link);
-
-			if (t->expires_tick > s->wheel_at)
-				continue;
-			take_unpark(t);
-			take_end_later(s, t, ERR_OK);
-		}
-	}
 	if (s->waiting > 0)
-		timer_arm_ms(&s->wheel_timer, WHEEL_TICK_MS);
+		timer_arm_ms(
+		    &s->wheel_timer, s->wheel_at < now ? 0 : WHEEL_TICK_MS);
 }
 
 void
@@ -234,7 +248,7 @@ take_read(
 }
 
 static enum err
-take_serve_all(struct call *c, struct reply *in)
+takes_serve(struct call *c, struct reply *in)
 {
 	struct queue *q = c->queue;
 	struct store *s = c->store;
@@ -246,7 +260,7 @@ take_serve_all(struct call *c, struct reply *in)
 	q->numbers.paused = r.paused = reply_int(in, 0) != 0;
 	metric_add(METRIC_STORE_REPAIRS, (uint64_t)reply_int(in, 0));
 	left = (size_t)reply_int(in, 0);
-	LIST_FOREACH_SAFE (pos, tmp, &c->ops) {
+	LIST_FOREACH_SAFE (pos, tmp, &c->takes) {
 		struct store_take *t =
 		    CONTAINER_OF(pos, struct store_take, link);
 
@@ -271,32 +285,42 @@ take_serve_all(struct call *c, struct reply *in)
 	return ERR_OK;
 }
 
-static void
-take_on_reply(enum err err, const struct redisReply *reply, void *arg)
+/* It was not sent, and will be asked for again after the outage. */
+static bool
+take_waits_on(const struct store *s, const struct store_take *t, enum err err)
 {
-	struct call *c = arg;
-	struct reply in;
+	return err == ERR_REDIS_DOWN && t->waited &&
+	       !redis_conn_is_ready(s->conn);
+}
+
+void
+takes_on_reply(struct call *c, enum err err, struct reply *in)
+{
 	struct list *pos, *tmp;
 
-	if (err == ERR_OK) {
-		reply_open(&in, reply);
-		err = take_serve_all(c, &in);
-	}
+	if (list_is_empty(&c->takes))
+		return;
+	if (err == ERR_OK)
+		err = takes_serve(c, in);
 	if (err == ERR_STORE_REFUSED)
 		err = ERR_TAKE;
-	LIST_FOREACH_SAFE (pos, tmp, &c->ops) {
+	LIST_FOREACH_SAFE (pos, tmp, &c->takes) {
 		struct store_take *t =
 		    CONTAINER_OF(pos, struct store_take, link);
 
 		list_del(pos);
-		take_end_empty(t, t->left ? ERR_CLIENT_GONE : err);
+		if (take_waits_on(c->store, t, err))
+			take_unserved(c->store, t, false);
+		else
+			take_end_empty(t, t->left ? ERR_CLIENT_GONE : err);
 	}
-	call_free(c);
 }
 
 static void
 take_ask(struct call *c, struct store_take *t)
 {
+	if (list_is_empty(&c->takes)) /* the reports end here */
+		call_add(c, SPAN(""));
 	call_add(c, t->worker);
 	call_add_u64(c, t->count);
 	if (t->lease_ms > 0)
@@ -304,10 +328,10 @@ take_ask(struct call *c, struct store_take *t)
 	else
 		call_add(c, SPAN(""));
 	call_add(c, t->request_id);
-	c->items += t->count;
+	c->asked_for += t->count;
 	t->where = TAKE_ASKED;
 	t->asked_seq = c->queue->seq;
-	list_add_tail(&c->ops, &t->link);
+	list_add_tail(&c->takes, &t->link);
 	c->ops_count++;
 }
 
@@ -339,7 +363,7 @@ call_has_request(struct call *c, const struct store_take *t)
 
 	if (t->request_id.len == 0)
 		return false;
-	LIST_FOREACH (pos, &c->ops) {
+	LIST_FOREACH (pos, &c->takes) {
 		const struct store_take *other =
 		    CONTAINER_OF(pos, struct store_take, link);
 
@@ -353,8 +377,6 @@ call_has_request(struct call *c, const struct store_take *t)
 void
 wait_flush(struct queue *q)
 {
-	struct call *c = NULL;
-	struct queue_policy p;
 	struct store_take *t;
 
 	/* More has come than those who wait may take: whoever was asked for
@@ -362,21 +384,20 @@ wait_flush(struct queue *q)
 	if (q->wake > q->waiting_count)
 		q->seq++;
 	while ((t = take_next(q)) != NULL) {
-		if (c != NULL && (c->items + t->count > TAKE_MAX_TASKS ||
-				     call_has_request(c, t))) {
-			call_send(c, SCRIPT_TAKE, take_on_reply, c);
-			c = NULL;
-		}
-		if (c == NULL) {
-			queue_policy(q, &p);
-			c = call_new(q);
-			call_add_u64(c, p.lease_ms);
-		}
-		take_ask(c, t);
+		if (q->work != NULL &&
+		    (q->work->asked_for + t->count > TAKE_MAX_TASKS ||
+			call_has_request(q->work, t)))
+			call_work_send(q);
+		take_ask(call_work(q), t);
+		if (q->work->ops_count < CALL_MAX_OPS)
+			continue;
+		call_work_send(q);
+		/* The others when this one is answered. */
+		if (redis_conn_is_ready(q->store->conn))
+			return;
 	}
 	q->wake = 0;
-	if (c != NULL)
-		call_send(c, SCRIPT_TAKE, take_on_reply, c);
+	call_work_send(q);
 }
 
 /* ---- what callers do --------------------------------------------------- */
@@ -426,7 +447,7 @@ untake_on_reply(enum err err, const struct redisReply *reply, void *arg)
 
 	/* Not done: the lease ends some day, and the attempt counts. */
 	if (err == ERR_OK && reply_is_int(reply, &n) && n > 0)
-		queue_wake(q, (size_t)n);
+		others_wake(q, (size_t)n);
 }
 
 void

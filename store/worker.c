@@ -76,7 +76,7 @@ store_worker_seen(struct store *s, struct span worker, const char *addr,
 	}
 }
 
-static void
+void
 store_key(struct store *s, struct buf *args)
 {
 	buf_init(args, CALL_MAX_ARGS_BYTES);
@@ -300,8 +300,9 @@ sweep_start(struct sweep *w)
 	resp_add_u64(&args, s->conf->worker_forget_ms);
 	resp_add_u64(&args, sweep_has_silent(s) ? SWEEP_NAMES : 0);
 	resp_add_u64(&args, SWEEP_OLD);
+	resp_add_u64(&args, BEAT_GAP_MS);
 	redis_conn_script(
-	    s->conn, SCRIPT_SILENT, &args, 6, 1, sweep_on_silent, w);
+	    s->conn, SCRIPT_SILENT, &args, 7, 1, sweep_on_silent, w);
 }
 
 static void
@@ -383,7 +384,7 @@ sweep_on_leases(enum err err, const struct redisReply *r, void *arg)
 	q->counters.dead += (uint64_t)dead;
 	w->count += (uint64_t)(todo + dead);
 	if (todo > 0)
-		queue_wake(q, (size_t)todo);
+		others_wake(q, (size_t)todo);
 	if (w->cursor == 0)
 		w->queue++;
 	sweep_leases(w);

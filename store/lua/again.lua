@@ -1,4 +1,4 @@
--- Part of take.lua: a request that is repeated.
+-- Part of take.lua (work.lua): a request that is repeated.
 -- What an earlier take with the same request id got and still holds. A space
 -- in front for each repeat: untake.lua gives back when the last of them left.
 local function again(field)
@@ -7,7 +7,7 @@ local function again(field)
 	local worker, ids = field:match('^(.-) '), {}
 	for id in text:gmatch('%S+') do
 		local holder = call('HGET', base .. 'holder', id)
-		if holder and holder:match(' (.*)') == worker then
+		if holder and holder_of(holder) == worker then
 			ids[#ids + 1] = id
 		end
 	end

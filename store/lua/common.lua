@@ -1,16 +1,18 @@
 -- Common beginning of the scripts: keys, the clock, where a task stands.
--- A task's value is P, its push time in ms (6 bytes) and the payload; once
--- finished F, the time (6 bytes) and the worker. docs/decisions/002.
+-- A task's value is its push time in s since 2020 (4 bytes, the first below
+-- 128) and the payload; once finished FINISHED, the time in ms (6 bytes) and
+-- the worker. docs/decisions/002.
 -- Nothing rolls back in Redis: a script adds before it removes, so that an
 -- error half-way (a key of the wrong type) leaves a task twice, never nowhere.
 local call, base = redis.call, KEYS[1]
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1]
+local FINISHED = '\198'
 
 -- The state's letter of an id whose value is given (false: unknown).
 local function state_of(id, value)
 	if not value then return '-' end
-	if value:byte() == 70 then return 'f' end
+	if value:byte() >= 128 then return 'f' end
 	if call('ZSCORE', base .. 'doing', id) then return 'g' end
 	if call('ZSCORE', base .. 'failed', id) then return 'r' end
 	if call('ZSCORE', base .. 'dead', id) then return 'x' end
@@ -53,21 +55,29 @@ local function count(field, n)
 	if n ~= 0 then call('HINCRBY', base .. 'meta', field, n) end
 end
 
+-- The worker in what holder has for an id: 13 digits of ms, a space, worker.
+local function holder_of(h) return h:sub(15) end
+
+-- Writes by how much the leases of workers became more or less.
+local function settle(held)
+	for worker, n in pairs(held) do
+		if n ~= 0 and call('HINCRBY', base .. 'held', worker, n) <= 0 then
+			call('HDEL', base .. 'held', worker)
+		end
+	end
+end
+
 -- Ids (at most 1,000) leave doing; holders is what HMGET holder gave.
 local function release(ids, holders)
 	if #ids == 0 then return end
 	local held = {}
 	for i = 1, #ids do
-		local worker = holders[i] and holders[i]:match(' (.*)')
-		if worker then held[worker] = (held[worker] or 0) + 1 end
+		local worker = holders[i] and holder_of(holders[i])
+		if worker then held[worker] = (held[worker] or 0) - 1 end
 	end
 	call('ZREM', base .. 'doing', unpack(ids))
 	call('HDEL', base .. 'holder', unpack(ids))
-	for worker, n in pairs(held) do
-		if call('HINCRBY', base .. 'held', worker, -n) <= 0 then
-			call('HDEL', base .. 'held', worker)
-		end
-	end
+	settle(held)
 end
 
 -- Takes ids out of a list. Each LREM walks to its id, so many of them go in
@@ -97,6 +107,8 @@ end
 -- Nothing is left of ids (at most 1,000) outside their list or set.
 local function forget(ids)
 	for _, key in ipairs({ 'task', 'retry', 'opts', 'error', 'result' }) do
-		call('HDEL', base .. key, unpack(ids))
+		if call('EXISTS', base .. key) == 1 then
+			call('HDEL', base .. key, unpack(ids))
+		end
 	end
 end

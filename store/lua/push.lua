@@ -1,21 +1,46 @@
 #!lua
 -- Pushes tasks: those whose id is not known, as far as there is room.
 -- KEYS: 1 the queue's key prefix.
--- ARGV: 1 clock offset in ms, 2 max_tasks, then for each task id, value,
--- opts. value has P and the push time in front (common.lua). opts is '' or
--- lane (h n l), replace (0 1), max_attempts ',' run_at ',' delay in ms.
+-- ARGV: 1 clock offset in ms, 2 max_tasks, then for each task id and value,
+-- which has the push time in front (common.lua); then for each task that has
+-- options its number and they: lane (h n l), replace (0 1), max_attempts ','
+-- run_at ',' delay in ms; at last how many those are.
 -- Reply: a string with a letter for each task: q queued, o over max_tasks,
 -- else the state of the known one: t todo, y delayed, g doing, r failed,
 -- x dead, f finish.
 -- Atomic, so that of two pushes of one id exactly one is queued.
 -- include common.lua
-local ids = {}
-for i = 3, #ARGV, 3 do ids[#ids + 1] = ARGV[i] end
+local argv, argc = ARGV, #ARGV
+local own = 2 * argv[argc]
+local n = (argc - 3 - own) / 2
+local ids, seen, plain = {}, {}, own == 0
+for i = 1, n do ids[i] = argv[i * 2 + 1] end
 local known = call('HMGET', base .. 'task', unpack(ids))
-local max = call('HGET', base .. 'meta', 'max_tasks') or ARGV[2]
-local room = max - call('HLEN', base .. 'task')
-	+ call('LLEN', base .. 'finish') + call('ZCARD', base .. 'dead')
-local set, delayed, opts, reply, seen = {}, {}, {}, {}, {}
+-- Finished and dead ones are no live tasks; they are counted when it matters.
+local room = (call('HGET', base .. 'meta', 'max_tasks') or argv[2])
+	- call('HLEN', base .. 'task')
+if room < n then
+	room = room + call('LLEN', base .. 'finish') + call('ZCARD', base .. 'dead')
+end
+-- Most have no options and are new: they need no look at each.
+plain = plain and room >= n
+for i = 1, plain and n or 0 do
+	if known[i] or seen[ids[i]] then
+		plain, seen = false, {}
+		break
+	end
+	seen[ids[i]] = true
+end
+if plain then
+	call('RPUSH', base .. lanes.n, unpack(ids))
+	call('HSET', base .. 'task', unpack(argv, 3, argc - 1))
+	count('pushed', n)
+	return string.rep('q', n)
+end
+
+local opts_of = {}
+for i = argc - own, argc - 1, 2 do opts_of[tonumber(argv[i])] = argv[i + 1] end
+local set, delayed, opts, reply = {}, {}, {}, {}
 local todo = { h = {}, n = {}, l = {} }
 local queued, revived = 0, {}
 
@@ -33,18 +58,21 @@ local function revive(id, state)
 	call('HDEL', base .. 'opts', id)
 end
 
-for i = 1, #ids do
-	local id, o = ids[i], ARGV[i * 3 + 2]
+for i = 1, n do
+	local id, o, state = ids[i], opts_of[i], nil
 	local lane, replace, max_attempts, at, delay = 'n', '0', '', '', ''
-	if o ~= '' then
+	if o then
 		lane, replace, max_attempts, at, delay =
 			o:match('^(%a)(%d)(%d*),(%d*),(%d*)$')
 	end
-	local state = seen[id] or (known[i] and state_of(id, known[i]))
-	if state and not seen[id] and replace == '1' and room > 0
-	    and (state == 'f' or state == 'x') then
-		revive(id, state)
-		state = nil
+	if seen[id] then
+		state = seen[id]
+	elseif known[i] then
+		state = state_of(id, known[i])
+		if replace == '1' and room > 0 and (state == 'f' or state == 'x') then
+			revive(id, state)
+			state = nil
+		end
 	end
 	if state then
 		reply[i] = state
@@ -52,7 +80,7 @@ for i = 1, #ids do
 		reply[i] = 'o'
 	else
 		room, queued = room - 1, queued + 1
-		set[queued * 2 - 1], set[queued * 2] = id, ARGV[i * 3 + 1]
+		set[queued * 2 - 1], set[queued * 2] = id, argv[i * 2 + 2]
 		if lane ~= 'n' or max_attempts ~= '' then
 			opts[#opts + 1], opts[#opts + 2] = id, lane .. max_attempts
 		end
@@ -61,7 +89,8 @@ for i = 1, #ids do
 			delayed[#delayed + 1], delayed[#delayed + 2] = at, id
 			seen[id] = 'y'
 		else
-			todo[lane][#todo[lane] + 1] = id
+			local ids = todo[lane]
+			ids[#ids + 1] = id
 			seen[id] = 't'
 		end
 		reply[i] = 'q'

@@ -3,23 +3,55 @@
 -- goes to the front of its lane with its attempt counted, or to dead.
 -- KEYS: 1 the queue's key prefix.
 -- ARGV: 1 clock offset, 2 max_attempts, 3 limit (at most 1,000), 4 cursor
--- ('' = by lease end), 5.. workers.
+-- ('' = by lease end), 5.. workers; by lease end: 5 the store's hash, 6 a gap
+-- of more ms between two signs of life is an outage, 7 for at most so many ms
+-- after one no lease is taken back.
 -- Reply: how many went to todo, how many to dead, the next cursor ('0' at the
--- end). Atomic: a lease that was extended or reported meanwhile is not over.
+-- end), how many leases were lengthened by an outage. Atomic: a lease that was
+-- extended or reported meanwhile is not over.
 -- include common.lua
 local ids, holders, next = {}, {}, '0'
-if ARGV[4] == '' then
-	ids = call('ZRANGEBYSCORE', base .. 'doing', '-inf', now,
+
+-- While workers could not reach us no lease ran on: one that ended meanwhile
+-- goes on for as long as that took, and nobody's is over until they have had
+-- the time to come back: the lease's own length or ARGV[7], whichever is
+-- shorter. An outage that beat.lua has not noted yet stops us too.
+local function over_leases()
+	local doing, moved = base .. 'doing', {}
+	local s = call('HMGET', ARGV[5], 'beat', 'away', 'back')
+	local away, back = (s[2] or 0) + ARGV[1], (s[3] or 0) + ARGV[1]
+	if s[1] and now - ARGV[1] - s[1] > tonumber(ARGV[6]) then return 0 end
+	local late = call('ZRANGEBYSCORE', doing, '(' .. away, back, 'WITHSCORES',
 		'LIMIT', 0, ARGV[3])
-	if #ids > 0 then
-		holders = call('HMGET', base .. 'holder', unpack(ids))
+	for i = 1, #late, 2 do
+		moved[i], moved[i + 1] = late[i + 1] + back - away, late[i]
 	end
+	if #late > 0 then
+		call('ZADD', doing, unpack(moved))
+		return #late / 2
+	end
+	late = call('ZRANGEBYSCORE', doing, '-inf', now, 'WITHSCORES', 'LIMIT', 0,
+		ARGV[3])
+	for i = 1, #late, 2 do
+		local holder = call('HGET', base .. 'holder', late[i])
+		local taken = holder and holder:match('^%d+') or 0
+		if now >= back + math.min(ARGV[7], late[i + 1] - taken) then
+			local n = #ids + 1
+			ids[n], holders[n] = late[i], holder
+		end
+	end
+	return 0
+end
+
+local lengthened = 0
+if ARGV[4] == '' then
+	lengthened = over_leases()
 else
 	local silent, any = {}, false
 	for _, n in ipairs(call('HMGET', base .. 'held', unpack(ARGV, 5))) do
 		any = any or n
 	end
-	if not any then return { 0, 0, next } end
+	if not any then return { 0, 0, next, 0 } end
 	for i = 5, #ARGV do silent[ARGV[i]] = true end
 	local got = call('HSCAN', base .. 'holder', ARGV[4], 'COUNT', ARGV[3])
 	next = got[1]
@@ -29,7 +61,7 @@ else
 		end
 	end
 end
-if #ids == 0 then return { 0, 0, next } end
+if #ids == 0 then return { 0, 0, next, lengthened } end
 
 local max_attempts = tonumber(call('HGET', base .. 'meta', 'max_attempts')
 	or ARGV[2])
@@ -61,4 +93,4 @@ end
 release(ids, holders)
 count('reclaimed', #ids)
 count('dead', #dead / 2)
-return { #back, #dead / 2, next }
+return { #back, #dead / 2, next, 0 }

@@ -1,111 +1,93 @@
-#!lua flags=allow-oom
--- Takes in reports of finished and failed tasks.
--- KEYS: 1 the queue's key prefix.
--- ARGV: 1 clock offset, 2 max_attempts, 3 retry_base_ms, 4 retry_max_ms, 5 a
--- random number for the jitter, then for each report worker, number of items
--- and for each item id, kind, text. kind is f finished, e failed, d failed
--- for good; text the result or error. At most 2,000 items in all.
--- Reply: a string with a letter for each item: k taken, a taken before (the
--- same finish by the same worker), x taken and now dead, l lease lost, n never
--- handed out, c cancelled, u unknown.
--- Atomic: whether the worker holds the task is checked where it is changed.
--- include common.lua
-local meta = call('HMGET', base .. 'meta', 'max_attempts', 'retry_base_ms',
-	'retry_max_ms')
-local max_attempts = tonumber(meta[1] or ARGV[2])
-local retry_base, retry_max = meta[2] or ARGV[3], meta[3] or ARGV[4]
-local stamp = 'F' .. struct.pack('>I6', now)
-local items, reply = {}, {}
-local i = 6
-while i <= #ARGV do
-	local worker, n = ARGV[i], tonumber(ARGV[i + 1])
-	for k = 1, n do
-		local at = i + k * 3 - 1
-		items[#items + 1] = { id = ARGV[at], kind = ARGV[at + 1],
-			text = ARGV[at + 2], worker = worker }
+-- Part of work.lua: the reports. Leaves their letters in reply[1], and at at
+-- the first taker.
+local max_attempts = tonumber(meta[1] or argv[2])
+local retry_base, retry_max = meta[2] or argv[3], meta[3] or argv[4]
+local stamp = FINISHED .. struct.pack('>I6', now)
+local id, what, who, n = {}, {}, {}, 0
+local at = 7
+while argv[at] ~= '' do
+	local worker, last = argv[at], n + argv[at + 1]
+	at = at + 2
+	while n < last do
+		n = n + 1
+		id[n], what[n], who[n] = argv[at], argv[at + 1], worker
+		at = at + 2
 	end
-	i = i + 2 + n * 3
 end
-
-local holder = {}
-for first = 1, #items, 1000 do
-	local ids = {}
-	for k = first, math.min(first + 999, #items) do
-		ids[#ids + 1] = items[k].id
-	end
-	local got = call('HMGET', base .. 'holder', unpack(ids))
-	for k = 1, #ids do holder[ids[k]] = got[k] end
-end
+at = at + 1
 
 -- include late.lua
-local done, done_task, results, gone, gone_holder = {}, {}, {}, {}, {}
-local fails, ended, lost = {}, {}, 0
-for k, it in ipairs(items) do
-	local h = holder[it.id]
-	local letter
-	if ended[it.id] then
+local done, values, results, gone, fails = {}, {}, {}, {}, {}
+local letters, ended, lost, d = {}, {}, 0, 0
+local holder = n > 0 and call('HMGET', base .. 'holder', unpack(id))
+for k = 1, n do
+	local i, h, worker, letter = id[k], holder[k], who[k], nil
+	local finished = what[k] == 'f' or what[k]:byte() == 102
+	if ended[i] then
 		-- The same report twice in one turn: an answer got lost.
-		letter = it.kind == 'f' and ended[it.id] == it.worker and 'a' or 'l'
-	elseif h and h:match(' (.*)') ~= it.worker then
-		letter = 'l'
+		letter = finished and ended[i] == worker and 'a' or 'l'
 	elseif not h then
-		letter = unheld(it)
+		letter = unheld(i, finished, worker)
+	elseif holder_of(h) ~= worker then
+		letter = 'l'
 	else
-		gone[#gone + 1], gone_holder[#gone_holder + 1] = it.id, h
+		gone[#gone + 1] = i
+		held[worker] = (held[worker] or 0) - 1
 	end
 	if letter then
 		if letter == 'l' then lost = lost + 1 end
-		reply[k] = letter
-	elseif it.kind == 'f' then
-		local n = #done + 1
-		done[n] = it.id
-		done_task[n * 2 - 1], done_task[n * 2] = it.id, stamp .. it.worker
-		if it.text ~= '' then
-			results[#results + 1], results[#results + 2] = it.id, it.text
+		letters[k] = letter
+	elseif finished then
+		d = d + 1
+		done[d] = i
+		values[d * 2 - 1], values[d * 2] = i, stamp .. worker
+		if what[k] ~= 'f' then
+			results[#results + 1], results[#results + 2] = i, what[k]:sub(2)
 		end
-		ended[it.id], reply[k] = it.worker, 'k'
+		ended[i], letters[k] = worker, 'k'
 	else
-		fails[#fails + 1], ended[it.id] = k, ''
+		fails[#fails + 1], ended[i] = k, ''
 	end
 end
 
-for first = 1, #done, 1000 do
-	local last = math.min(first + 999, #done)
-	call('RPUSH', base .. 'finish', unpack(done, first, last))
-	call('HSET', base .. 'task', unpack(done_task, first * 2 - 1, last * 2))
-	for _, key in ipairs({ 'retry', 'opts', 'error' }) do
-		if call('EXISTS', base .. key) == 1 then
-			call('HDEL', base .. key, unpack(done, first, last))
+if d > 0 then
+	call('RPUSH', base .. 'finish', unpack(done))
+	call('HSET', base .. 'task', unpack(values))
+	if call('EXISTS', base .. 'retry', base .. 'opts', base .. 'error') > 0 then
+		for _, key in ipairs({ 'retry', 'opts', 'error' }) do
+			call('HDEL', base .. key, unpack(done))
 		end
 	end
+	if #results > 0 then call('HSET', base .. 'result', unpack(results)) end
 end
-if #results > 0 then call('HSET', base .. 'result', unpack(results)) end
-for _, l in ipairs(lane_order) do pick(base .. lanes[l], late[l]) end
+for _, l in ipairs(late_any and lane_order or {}) do
+	pick(base .. lanes[l], late[l])
+end
+for _, l in ipairs(late) do call('ZREM', base .. l[1], l[2]) end
 
 local dead = 0
-for n, k in ipairs(fails) do
-	local it = items[k]
-	local used = (call('HGET', base .. 'retry', it.id) or 0) + 1
-	local _, own = options(call('HGET', base .. 'opts', it.id))
-	call('HSET', base .. 'retry', it.id, used)
-	call('HSET', base .. 'error', it.id, it.text)
-	if it.kind == 'd' or used >= (own or max_attempts) then
-		call('ZADD', base .. 'dead', now, it.id)
-		reply[k], dead = 'x', dead + 1
+for f, k in ipairs(fails) do
+	local i = id[k]
+	local used = (call('HGET', base .. 'retry', i) or 0) + 1
+	local _, own = options(call('HGET', base .. 'opts', i))
+	call('HSET', base .. 'retry', i, used)
+	call('HSET', base .. 'error', i, what[k]:sub(2))
+	if what[k]:byte() == 100 or used >= (own or max_attempts) then
+		call('ZADD', base .. 'dead', now, i)
+		letters[k], dead = 'x', dead + 1
 	else
-		local jitter = ((ARGV[5] + n * 7919) % 2001 - 1000) / 10000
+		local jitter = ((argv[5] + f * 7919) % 2001 - 1000) / 10000
 		local wait = math.min(retry_max, retry_base * 2 ^ (used - 1))
-		call('ZADD', base .. 'failed',
-			math.floor(now + wait * (1 + jitter)), it.id)
-		reply[k] = 'k'
+		call('ZADD', base .. 'failed', math.floor(now + wait * (1 + jitter)), i)
+		letters[k] = 'k'
 	end
 end
-for first = 1, #gone, 1000 do
-	local last = math.min(first + 999, #gone)
-	release({ unpack(gone, first, last) }, { unpack(gone_holder, first, last) })
+if #gone > 0 then
+	call('ZREM', base .. 'doing', unpack(gone))
+	call('HDEL', base .. 'holder', unpack(gone))
 end
-count('finished', #done)
+count('finished', d)
 count('failed', #fails)
 count('dead', dead)
 count('lease_lost', lost)
-return table.concat(reply)
+local reply = { table.concat(letters), meta[4] and 1 or 0, 0, 0 }

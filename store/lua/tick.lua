@@ -3,10 +3,11 @@
 -- KEYS: 1 the set of queues, 2 the workers' last sightings, 3 the last
 -- heartbeats, 4.. the queues' key prefixes. ARGV: 1 clock offset.
 -- Reply: now, number of queues, number of workers, first heartbeat (or nil),
--- then 35 values for each queue: lengths of high, normal, low, delayed,
+-- then 36 values for each queue: lengths of high, normal, low, delayed,
 -- doing, failed, finish, dead; push time of the oldest in todo; the first due
 -- time of doing, failed, delayed, finish (when it finished), dead (when it
--- died), clean-up; then the fields of meta named below. nil where there is
+-- died), clean-up; then the fields of meta named below, and how much does not
+-- add up (0: each task is in one place, by number). nil where there is
 -- none; the first is -1 for a queue whose keys cannot be read (an operator's
 -- accident must not hide the others). Atomic: one queue's numbers belong
 -- together.
@@ -21,12 +22,14 @@ end
 local function oldest(base, lane)
 	local id = call('LINDEX', base .. lane, 0)
 	local value = id and call('HGET', base .. 'task', id)
-	return value and struct.unpack('>I6', value, 2) or math.huge
+	-- Seconds since 2020, see common.lua.
+	return value and (struct.unpack('>I4', value) + 1577836800) * 1000
+		or math.huge
 end
 
 local lanes = { 'todo:high', 'todo:normal', 'todo:low' }
 
--- The 35 values of one queue.
+-- The 36 values of one queue.
 local function read(b)
 	local r, old = {}, math.huge
 	for i, lane in ipairs(lanes) do r[i] = call('LLEN', b .. lane) end
@@ -54,6 +57,10 @@ local function read(b)
 		'dead_age_ms', 'pushed', 'taken', 'finished', 'failed', 'dead',
 		'lease_lost', 'reclaimed', 'retried', 'trimmed')
 	for i = 1, #meta do r[15 + i] = meta[i] end
+	local tasks = 0
+	for i = 1, 8 do tasks = tasks + r[i] end
+	r[36] = math.abs(call('HLEN', b .. 'task') - tasks)
+		+ math.abs(call('HLEN', b .. 'holder') - r[5])
 	return r
 end
 
@@ -61,7 +68,7 @@ local reply = { now, call('SCARD', KEYS[1]), call('ZCARD', KEYS[2]),
 	head(KEYS[3]) }
 for k = 4, #KEYS do
 	local ok, r = pcall(read, KEYS[k])
-	for i = 1, 35 do
+	for i = 1, 36 do
 		reply[#reply + 1] = ok and r[i] or not ok and i == 1 and -1 or false
 	end
 end

@@ -1,0 +1,33 @@
+#!lua flags=allow-oom
+-- One schedd's sign of life, once a second.
+-- KEYS: 1 the store's hash, 2 the schedd that are alive.
+-- ARGV: 1 this schedd's id, 2 the generation it knows ('' = none yet), 3 the
+-- highest sequence it saw, 4 a generation for a new store, 5 a gap between
+-- two signs of more ms is an outage, 6 for so many ms after an outage another
+-- one counts as its going on.
+-- Reply: generation, sequence, now, since when nobody could be reached and
+-- until when, the last time (0 0 = never), how many other schedd are alive.
+-- Only the generation and sequence found, when it is not the store that was
+-- known: then nothing is written. Times here are Redis's own, without offset.
+-- Atomic: of several schedd the newest sign counts, and one notes an outage.
+local call = redis.call
+local time = call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local s = call('HMGET', KEYS[1], 'generation', 'sequence', 'beat', 'away',
+	'back')
+if ARGV[2] ~= '' and (s[1] ~= ARGV[2]
+    or tonumber(s[2] or 0) < tonumber(ARGV[3])) then
+	return { s[1] or '', s[2] or 0 }
+end
+local generation = s[1] or ARGV[4]
+local beat, away, back = tonumber(s[3] or now), s[4] or 0, s[5] or 0
+if now - beat > tonumber(ARGV[5]) then
+	if beat - back > tonumber(ARGV[6]) then away = beat end
+	back = now
+end
+local sequence = (s[2] or 0) + 1
+call('HSET', KEYS[1], 'layout', 1, 'generation', generation, 'sequence',
+	sequence, 'beat', now, 'away', away, 'back', back)
+call('ZADD', KEYS[2], now, ARGV[1])
+call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ARGV[5])
+return { generation, sequence, now, away, back, call('ZCARD', KEYS[2]) - 1 }
