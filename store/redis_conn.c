@@ -15,17 +15,21 @@
 
 enum {
 	BACKOFF_MIN_MS = 50,
-	BACKOFF_MAX_MS = 2000,
+	BACKOFF_MAX_MS = 500,
+	HOPELESS_MS = 2000,
+	GRACE_MS = 150,    /* an outage that clients do not notice */
 	QUIET_ATTEMPTS = 4 /* at the start: the private Redis starts too */
 };
 
 static void conn_on_step(void *arg);
-static void conn_on_resolved(const struct redis_addr *addrs, size_t count,
-    const char *reason, void *arg);
+static void conn_on_grace(void *arg);
 static void conn_on_open(void *arg);
 static void conn_on_writable(void *arg);
 static void conn_on_reply(const struct redisReply *reply, void *arg);
 static void conn_on_broken(const char *reason, void *arg);
+static void conn_on_master(const char *url, void *arg);
+static void conn_on_no_master(enum err err, const char *reason, void *arg);
+static void conn_on_switch(const char *url, void *arg);
 
 static const char *const state_names[] = {
     "down", "connecting", "loading", "ready", "closed"};
@@ -67,6 +71,21 @@ conn_make_slots(struct redis_conn *c)
 	}
 }
 
+static void
+conn_use_sentinel(struct redis_conn *c, const char *url)
+{
+	const struct sentinel_events events = {
+	    .on_master = conn_on_master,
+	    .on_no_master = conn_on_no_master,
+	    .on_switch = conn_on_switch,
+	    .arg = c,
+	};
+
+	c->sentinel = sentinel_new(
+	    c->loop, c->conf, url, &events, c->reason, sizeof(c->reason));
+	c->url_is_good = c->sentinel != NULL;
+}
+
 struct redis_conn *
 redis_conn_open(struct loop *loop, const struct conf_redis *conf,
     const char *url, const char *password,
@@ -79,16 +98,29 @@ redis_conn_open(struct loop *loop, const struct conf_redis *conf,
 	c->events = *events;
 	c->url_text = xstrdup(url);
 	c->password = xstrdup(password);
-	c->url_is_good =
-	    redis_url_parse(&c->url, url, c->reason, sizeof(c->reason));
+	if (sentinel_is_url(url))
+		conn_use_sentinel(c, url);
+	else
+		c->url_is_good =
+		    redis_url_parse(&c->url, url, c->reason, sizeof(c->reason));
 	if (c->url_is_good)
 		conn_set_reason(c, "not connected yet");
 	timer_init(&c->step, loop, conn_on_step, c);
+	timer_init(&c->grace, loop, conn_on_grace, c);
 	hello_init(c);
+	check_init(c);
 	ops_init(c);
 	redis_conn_set_scripts(c, script_table());
 	timer_arm_ms(&c->step, 0);
+	timer_arm_ms(&c->grace, GRACE_MS);
 	return c;
+}
+
+void
+redis_conn_set_sentinel_password(struct redis_conn *c, const char *password)
+{
+	if (c->sentinel != NULL)
+		sentinel_set_password(c->sentinel, password);
 }
 
 void
@@ -98,15 +130,13 @@ redis_conn_set_scripts(struct redis_conn *c, const struct script *scripts)
 	conn_make_slots(c);
 }
 
-/* Lets go of the socket or the look-up, whatever there is. */
+/* Lets go of the socket, if there is one. */
 static void
 conn_drop(struct redis_conn *c)
 {
 	hello_stop(c);
+	check_stop(c);
 	timer_disarm(&c->step);
-	if (c->resolve != NULL)
-		resolve_cancel(c->resolve);
-	c->resolve = NULL;
 	if (c->link != NULL)
 		redis_link_close(c->link);
 	c->link = NULL;
@@ -116,6 +146,7 @@ void
 redis_conn_close(struct redis_conn *c, void (*cb)(void *arg), void *arg)
 {
 	conn_drop(c);
+	timer_disarm(&c->grace);
 	conn_set_state(c, CONN_CLOSED);
 	conn_set_reason(c, "closed");
 	c->close_cb = cb;
@@ -140,7 +171,10 @@ redis_conn_free(struct redis_conn *c)
 	conn_drop(c);
 	ops_clear(c);
 	hello_clear(c);
+	check_clear(c);
+	sentinel_free(c->sentinel);
 	timer_clear(&c->step);
+	timer_clear(&c->grace);
 	explicit_bzero(c->password, strlen(c->password));
 	free(c->password);
 	free(c->url_text);
@@ -159,6 +193,18 @@ redis_conn_reason(const struct redis_conn *c)
 	return c->reason;
 }
 
+const char *
+redis_conn_weakness(const struct redis_conn *c)
+{
+	return c->check.weak;
+}
+
+bool
+redis_conn_is_away(const struct redis_conn *c)
+{
+	return c->is_away;
+}
+
 size_t
 redis_conn_pending(const struct redis_conn *c)
 {
@@ -171,16 +217,25 @@ redis_conn_pending_bytes(const struct redis_conn *c)
 	return c->pending_bytes;
 }
 
+const struct redis_addr *
+redis_conn_addr(const struct redis_conn *c)
+{
+	return redis_link_addr(c->link);
+}
+
 /* ---- down ------------------------------------------------------------- */
 
-/* 50 ms, doubling to 2 s, give or take a quarter. */
+/* 50 ms, doubling to 500 ms, give or take a quarter; 2 s where a person is
+ * needed. */
 static uint64_t
 conn_backoff_ms(const struct redis_conn *c)
 {
 	unsigned doublings = c->attempts > 6 ? 6 : c->attempts;
 	uint64_t ms = (uint64_t)BACKOFF_MIN_MS << doublings;
 
-	if (ms > BACKOFF_MAX_MS || c->is_hopeless)
+	if (c->is_hopeless)
+		ms = HOPELESS_MS;
+	else if (ms > BACKOFF_MAX_MS)
 		ms = BACKOFF_MAX_MS;
 	return ms - ms / 4 + id_random() % (ms / 2 + 1);
 }
@@ -203,10 +258,27 @@ conn_log_lost(struct redis_conn *c)
 	c->told_lost = true;
 }
 
+/* The outage is one that clients notice. */
+static void
+conn_away(struct redis_conn *c)
+{
+	timer_disarm(&c->grace);
+	c->is_away = true;
+	ops_refuse_all(c, ERR_REDIS_DOWN);
+}
+
+static void
+conn_on_grace(void *arg)
+{
+	conn_away(arg);
+}
+
 /* What every way down does; the caller tells its owner last. */
 static void
 conn_down(struct redis_conn *c, const char *reason)
 {
+	bool was_ready = c->state == CONN_READY;
+
 	ASSERT(c->state != CONN_CLOSED);
 	conn_set_reason(c, reason);
 	conn_drop(c);
@@ -215,6 +287,10 @@ conn_down(struct redis_conn *c, const char *reason)
 	timer_arm_ms(&c->step, conn_backoff_ms(c));
 	c->attempts++;
 	ops_lost(c);
+	if (was_ready && !c->is_hopeless)
+		timer_arm_ms(&c->grace, GRACE_MS);
+	else
+		conn_away(c);
 }
 
 void
@@ -227,9 +303,35 @@ conn_lost(struct redis_conn *c, const char *reason)
 }
 
 void
+conn_moved(struct redis_conn *c, const char *reason)
+{
+	c->attempts = 0;
+	sentinel_doubt(c->sentinel, c->url_text);
+	conn_lost(c, reason);
+}
+
+/* It may be an old master that a sentinel still names: so the others are
+ * asked before a person is. */
+void
+conn_stranger(struct redis_conn *c, enum err err, const char *reason)
+{
+	char url[300], quoted[2 * CONN_REASON_MAX];
+
+	if (c->sentinel == NULL || c->met_stranger) {
+		conn_hopeless(c, err, reason);
+		return;
+	}
+	c->met_stranger = true;
+	log_warn("redis.old_master", "url=%s reason=%s",
+	    log_quote(url, sizeof(url), span_of(c->url_text)),
+	    log_quote(quoted, sizeof(quoted), span_of(reason)));
+	conn_moved(c, reason);
+}
+
+void
 conn_hopeless(struct redis_conn *c, enum err err, const char *reason)
 {
-	char quoted[300];
+	char quoted[2 * CONN_REASON_MAX];
 	bool told = c->is_hopeless;
 
 	c->is_hopeless = true;
@@ -243,11 +345,17 @@ conn_hopeless(struct redis_conn *c, enum err err, const char *reason)
 		c->events.on_hopeless(err, c->reason, c->events.arg);
 }
 
+void
+redis_conn_refuse(struct redis_conn *c, enum err err, const char *reason)
+{
+	if (c->state == CONN_READY)
+		conn_stranger(c, err, reason);
+}
+
 /* ---- up --------------------------------------------------------------- */
 
-/* The next address of this attempt; false when there is none left. */
-static bool
-conn_try_addr(struct redis_conn *c, char *why, size_t why_size)
+static void
+conn_connect(struct redis_conn *c)
 {
 	const struct redis_link_events events = {
 	    .on_open = conn_on_open,
@@ -257,10 +365,8 @@ conn_try_addr(struct redis_conn *c, char *why, size_t why_size)
 	    .arg = c,
 	};
 
-	while (c->link == NULL && c->addr_next < c->addr_count)
-		c->link = redis_link_open(
-		    c->loop, &c->addrs[c->addr_next++], &events, why, why_size);
-	return c->link != NULL;
+	conn_step_within(c, c->conf->connect_timeout_ms);
+	c->link = redis_link_open(c->loop, &c->url, &events);
 }
 
 static void
@@ -274,17 +380,63 @@ conn_attempt(struct redis_conn *c)
 		return;
 	}
 	conn_set_state(c, CONN_CONNECTING);
-	conn_step_within(c, c->conf->connect_timeout_ms);
-	if (c->url.host[0] != '\0') {
-		c->resolve =
-		    resolve_start(c->loop, &c->url, conn_on_resolved, c);
-		return;
+	if (c->sentinel != NULL)
+		sentinel_ask(c->sentinel);
+	else
+		conn_connect(c);
+}
+
+static const char another_master[] = "Sentinel has another master";
+
+/* The sentinels told where the master is: asked for by conn_attempt, or by
+ * the check that looks from time to time. A sentinel that is cut off may tell
+ * an old one, so that a connection that replicas confirm is kept. */
+static void
+conn_on_master(const char *url, void *arg)
+{
+	struct redis_conn *c = arg;
+	bool is_connecting = c->state == CONN_CONNECTING && c->link == NULL;
+	bool is_same = strcmp(c->url_text, url) == 0;
+	char why[CONN_REASON_MAX];
+
+	if (is_connecting) {
+		free(c->url_text);
+		c->url_text = xstrdup(url);
+		if (redis_url_parse(&c->url, url, why, sizeof(why)))
+			conn_connect(c);
+		else
+			conn_lost(c, why);
+	} else if (c->state == CONN_READY && is_same) {
+		check_again(c);
+	} else if (c->state == CONN_READY && !check_is_confirmed(c)) {
+		conn_moved(c, another_master);
 	}
-	c->addrs[0] = c->url.addr;
-	c->addr_count = 1;
-	c->addr_next = 0;
-	if (!conn_try_addr(c, why, sizeof(why)))
-		conn_lost(c, why);
+}
+
+static void
+conn_on_no_master(enum err err, const char *reason, void *arg)
+{
+	struct redis_conn *c = arg;
+
+	if (c->state != CONN_CONNECTING || c->link != NULL)
+		return;
+	if (err == ERR_OK)
+		conn_lost(c, reason);
+	else
+		conn_hopeless(c, err, reason);
+}
+
+/* A sentinel says, unasked, that there is a new master: news to us only when
+ * another one did not say so before. */
+static void
+conn_on_switch(const char *url, void *arg)
+{
+	struct redis_conn *c = arg;
+
+	if (c->link != NULL && strcmp(c->url_text, url) != 0)
+		conn_moved(c, another_master);
+	else if (c->state == CONN_DOWN)
+		timer_arm_ms(&c->step, 0);
 }
 
 /* Time to try again, or an attempt took too long. */
@@ -305,22 +457,6 @@ conn_on_step(void *arg)
 }
 
 static void
-conn_on_resolved(
-    const struct redis_addr *addrs, size_t count, const char *reason, void *arg)
-{
-	struct redis_conn *c = arg;
-	char why[CONN_REASON_MAX];
-
-	c->resolve = NULL;
-	memcpy(c->addrs, addrs, count * sizeof(*addrs));
-	c->addr_count = count;
-	c->addr_next = 0;
-	snprintf(why, sizeof(why), "%s", reason);
-	if (!conn_try_addr(c, why, sizeof(why)))
-		conn_lost(c, why);
-}
-
-static void
 conn_on_open(void *arg)
 {
 	struct redis_conn *c = arg;
@@ -335,16 +471,21 @@ conn_ready(struct redis_conn *c)
 	char quoted[300];
 
 	timer_disarm(&c->step);
+	timer_disarm(&c->grace);
+	c->is_away = false;
 	hello_stop(c);
 	conn_set_state(c, CONN_READY);
 	conn_set_reason(c, "");
 	c->was_ready = true;
 	c->told_lost = false;
-	c->is_hopeless = false;
+	c->is_hopeless = c->met_stranger = false;
+	if (c->sentinel != NULL && sentinel_doubts(c->sentinel, c->url_text))
+		sentinel_doubt(c->sentinel, "");
 	metric_add(METRIC_STORE_CONNECTS, 1);
 	log_info("redis.ready", "url=%s waiting=%zu",
 	    log_quote(quoted, sizeof(quoted), span_of(c->url_text)),
 	    c->pending);
+	check_start(c);
 	ops_write(c);
 	if (c->events.on_ready != NULL)
 		c->events.on_ready(c->events.arg);
@@ -381,12 +522,5 @@ conn_on_broken(const char *reason, void *arg)
 	char why[CONN_REASON_MAX];
 
 	snprintf(why, sizeof(why), "%s", reason);
-	/* A name's other addresses count as the same attempt. */
-	if (c->state == CONN_CONNECTING && c->addr_next < c->addr_count) {
-		redis_link_close(c->link);
-		c->link = NULL;
-		if (conn_try_addr(c, why, sizeof(why)))
-			return;
-	}
 	conn_lost(c, why);
 }

@@ -9,11 +9,19 @@
  *
  * States: DOWN (waiting to try again), CONNECTING, LOADING (AUTH, SELECT,
  * CLIENT SETNAME, settings check, SCRIPT LOAD; also while Redis answers
- * -LOADING), READY, CLOSED. Commands given while it is not READY wait, at
- * most until their deadline, and are then REDIS_DOWN: they were never sent.
+ * -LOADING), READY, CLOSED. Commands given while it is not READY wait, so
+ * that a gap of up to 150 ms goes unnoticed; when it lasts longer, or an
+ * attempt to connect failed, they are refused at once, as all that come: with
+ * REDIS_DOWN, they were never sent.
  * When a connection is lost, sent writes are STORE_UNKNOWN, sent reads
  * REDIS_DOWN. A command that got no answer within the deadline completes the
  * same way, and the connection that let it hang is dropped.
+ *
+ * A change completes when it is as safe as conf->confirm asks for. Replicated:
+ * behind the changes of a turn goes one WAIT, and what was answered is held
+ * until that is; too few replicas make all of it STORE_UNCONFIRMED. While
+ * Redis's settings are weaker than the level, or replicas are missing,
+ * changes are refused with STORE_WEAK and reading goes on (redis_check.c).
  */
 
 #include <stdbool.h>
@@ -25,6 +33,7 @@
 #include "core/err.h"
 
 struct loop;
+struct redis_addr;
 struct redis_conn;
 struct redisReply;
 
@@ -56,22 +65,42 @@ struct redis_conn_events {
 	 * NOAUTH, NOPERM), REDIS_SETTINGS (cluster mode, too old). It goes on
 	 * trying all the same, at the slowest pace. */
 	void (*on_hopeless)(enum err err, const char *reason, void *arg);
+	/* Before READY: the store's generation and sequence, as HMGET has
+	 * them. ERR_OK, or why this is not the Redis that was known, with a
+	 * line in why: then as hopeless. NULL: any will do. */
+	enum err (*on_identity)(const struct redisReply *reply, char *why,
+	    size_t why_size, void *arg);
 	void *arg;
 };
 
-/* url: "unix:/path" or "tcp://host:port" (host may be a name: resolved
- * without blocking). password "" = none. Keeps conf; copies the texts. */
+/* url: "unix:/path", "tcp://host:port" or "sentinel://host:port,.../master"
+ * (hosts may be names: resolved without blocking). password "" = none. Keeps
+ * conf; copies the texts. */
 struct redis_conn *redis_conn_open(struct loop *loop,
     const struct conf_redis *conf, const char *url, const char *password,
     const struct redis_conn_events *events);
+/* The sentinels' own password; right after redis_conn_open. */
+void redis_conn_set_sentinel_password(
+    struct redis_conn *c, const char *password);
 /* Completes everything with SHUTTING_DOWN (sent writes: STORE_UNKNOWN) from
  * the loop, then calls cb; no further completion comes after it. */
 void redis_conn_close(struct redis_conn *c, void (*cb)(void *arg), void *arg);
 void redis_conn_free(struct redis_conn *c);
 
+/* READY, and found to be another Redis than was known: as hopeless. */
+void redis_conn_refuse(struct redis_conn *c, enum err err, const char *reason);
+
 bool redis_conn_is_ready(const struct redis_conn *c);
 /* Why it is not, for people; "" when it is. */
 const char *redis_conn_reason(const struct redis_conn *c);
+/* Why changes are refused although it is READY; "" when they are not. */
+const char *redis_conn_weakness(const struct redis_conn *c);
+/* What a change that completes now is: "memory", "disk" or "replicated". */
+const char *redis_conn_durability(const struct redis_conn *c);
+/* Are commands refused at once, as there is no Redis? */
+bool redis_conn_is_away(const struct redis_conn *c);
+/* For how long the oldest of those that wait or are under way does. */
+int64_t redis_conn_age_us(const struct redis_conn *c);
 /* Commands that wait or are under way, and their bytes. */
 size_t redis_conn_pending(const struct redis_conn *c);
 size_t redis_conn_pending_bytes(const struct redis_conn *c);
@@ -94,6 +123,8 @@ void redis_conn_command(struct redis_conn *c, enum redis_kind kind,
 void redis_conn_take_spare(struct redis_conn *c, struct buf *b);
 /* Writes out what was given in this turn now, instead of in the next. */
 void redis_conn_flush(struct redis_conn *c);
+/* Where it is connected, or was last: for a second socket to the same. */
+const struct redis_addr *redis_conn_addr(const struct redis_conn *c);
 
 /* Appends one RESP bulk string: $len CRLF bytes CRLF. */
 void resp_add(struct buf *b, const void *p, size_t len);

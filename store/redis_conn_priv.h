@@ -3,8 +3,9 @@
 
 /*
  * What the parts of a connection share: redis_conn.c (states), redis_op.c
- * (commands: queue, sent, done), redis_hello.c (the first exchange on a new
- * socket), redis_refusal.c (error replies).
+ * (commands: queue, out, sent, held, done), redis_hello.c (the first exchange
+ * on a new socket), redis_check.c (is this Redis as safe as is asked for),
+ * redis_refusal.c (error replies).
  */
 
 #include "core/list.h"
@@ -12,6 +13,7 @@
 #include "store/redis_addr.h"
 #include "store/redis_conn.h"
 #include "store/redis_link.h"
+#include "store/redis_sentinel.h"
 #include "store/script.h"
 
 enum conn_state {
@@ -22,11 +24,12 @@ enum conn_state {
 	CONN_CLOSED      /* for good */
 };
 
-enum { SPARE_BUFS = 32, SPARE_BYTES = 128 * 1024 };
-enum { SHA_LEN = 40, OP_HEAD_MAX = 128, CONN_REASON_MAX = 256 };
+enum { SPARE_BUFS = 32, SPARE_BYTES = 4 * 1024 * 1024 /* of all */ };
+enum { SHA_LEN = 40, OP_HEAD_MAX = 128, CONN_REASON_MAX = 512 };
 
 /* One command, from the call to its completion. On exactly one of the lists
- * queue, sent, done, or among unused. */
+ * queue, out, sent, held, done, or among unused. Those without a cb are our
+ * own: a mark and its WAIT. */
 struct conn_op {
 	struct list link;
 	struct conn_op *next_unused;
@@ -36,12 +39,15 @@ struct conn_op {
 	struct buf args;
 	struct buf eval; /* instead of head: EVAL with the script's text */
 	size_t written;  /* bytes of head and args that went out */
-	int64_t expires_us, sent_us;
+	int64_t given_us, expires_us, sent_us;
 	const struct script *script; /* NULL: a plain command */
 	unsigned argc, numkeys;
 	enum redis_kind kind;
-	enum err err;    /* on done */
-	size_t head_len; /* 0: made when it is sent */
+	bool needs_wait; /* a WAIT follows that it must be confirmed by */
+	bool is_wait;
+	enum err err;                   /* on done */
+	const struct redisReply *reply; /* on held */
+	size_t head_len;                /* 0: made when it is sent */
 	char head[OP_HEAD_MAX];
 };
 
@@ -52,7 +58,10 @@ enum hello_step {
 	HELLO_NAME,
 	HELLO_INFO,
 	HELLO_CONFIG,
+	HELLO_MARK,
+	HELLO_WAIT,
 	HELLO_PING,   /* while Redis is loading */
+	HELLO_STORE,  /* its generation and sequence */
 	HELLO_SCRIPT, /* and those above it: HELLO_SCRIPT + script_id */
 	HELLO_STEP_MAX = HELLO_SCRIPT + SCRIPT_COUNT
 };
@@ -67,6 +76,23 @@ struct hello {
 	struct timer again;
 };
 
+/* What is known about the safety of this Redis, and what follows of it. */
+struct check {
+	enum confirm level;             /* never CONFIRM_AUTO */
+	char settings[CONN_REASON_MAX]; /* what is wrong with them; "" */
+	int64_t priority; /* replica-priority of this one; -1: not told */
+	bool is_replica;
+	bool is_short; /* too few replicas confirmed the last WAIT */
+	int64_t short_since_us;
+	bool is_degraded;           /* so it goes on without them, as it may */
+	char weak[CONN_REASON_MAX]; /* why changes are refused; "" */
+	enum err weak_err;
+	bool warned;     /* redis.settings was logged */
+	bool is_probing; /* a WAIT of our own is under way */
+	struct timer again, probe;
+	unsigned confirms_slot, degraded_slot;
+};
+
 /* At most one log line a second; see log_pace_is_due. */
 struct log_pace {
 	int64_t next_us;
@@ -79,34 +105,39 @@ struct redis_conn {
 	struct redis_conn_events events;
 	const struct script *scripts;
 	char *url_text, *password;
-	struct redis_url url;
+	struct redis_url url; /* both: of the master, once Sentinel told it */
 	bool url_is_good;
 
 	enum conn_state state;
 	char reason[CONN_REASON_MAX]; /* "" when READY */
-	struct resolve *resolve;
 	struct redis_link *link;
-	struct redis_addr addrs[REDIS_ADDR_MAX];
-	size_t addr_count, addr_next;
-	struct timer step; /* DOWN: until the next attempt; CONNECTING,
-			      LOADING: how long this may take */
-	unsigned attempts; /* since a command was last answered */
-	bool was_ready;    /* ever */
-	bool told_lost;    /* redis.lost was logged for this outage */
-	bool is_hopeless;  /* and redis.hopeless */
-	unsigned warned;   /* bits: redis.settings was logged */
+	struct sentinel *sentinel; /* NULL: the url names one Redis */
+	struct timer step;         /* DOWN: until the next attempt; CONNECTING,
+				      LOADING: how long this may take */
+	struct timer grace;        /* an outage that may go unnoticed */
+	bool is_away;              /* it did not: commands are refused */
+	unsigned attempts;         /* since a command was last answered */
+	bool was_ready;            /* ever */
+	bool told_lost;            /* redis.lost was logged for this outage */
+	bool is_hopeless;          /* and redis.hopeless */
+	bool met_stranger;         /* and redis.old_master */
 	struct hello hello;
+	struct check check;
 	char sha[SCRIPT_COUNT][SHA_LEN + 1]; /* of this Redis */
 
 	struct buf spares[SPARE_BUFS]; /* memory of args, for the next ones */
+	size_t spare_bytes;
 	unsigned spare_count;
-	struct list queue; /* not wholly written; only the first may be
-			      partly */
+	struct list queue; /* given */
+	struct list out;   /* being written; the first may be so partly */
 	struct list sent;  /* written; replies come in this order */
+	struct list held;  /* changes that were made, not yet confirmed */
 	struct list done;  /* wait for their completion */
+	bool is_waiting;   /* there is a WAIT on out or sent */
+	bool lacks_wait;   /* a change on out has no WAIT behind it */
 	struct conn_op *unused;
 	size_t unused_count;
-	struct list by_age; /* all of queue and sent, oldest first */
+	struct list by_age; /* all of queue, out, sent and held, oldest first */
 	size_t pending, pending_bytes;
 	struct timer deadline;
 	struct post write_post, done_post;
@@ -120,6 +151,10 @@ struct redis_conn {
 /* redis_conn.c. The only ways up and down. */
 void conn_ready(struct redis_conn *c);
 void conn_lost(struct redis_conn *c, const char *reason);
+/* As conn_lost, behind Sentinel: this is no longer the master. */
+void conn_moved(struct redis_conn *c, const char *reason);
+/* As conn_lost: this is not the Redis that was known. */
+void conn_stranger(struct redis_conn *c, enum err err, const char *reason);
 /* As conn_lost; a person is needed. */
 void conn_hopeless(struct redis_conn *c, enum err err, const char *reason);
 /* After close: the last command completed. */
@@ -137,6 +172,35 @@ void hello_stop(struct redis_conn *c);
 void hello_write(struct redis_conn *c);
 void hello_on_reply(struct redis_conn *c, const struct redisReply *reply);
 
+/* redis_check.c */
+void check_init(struct redis_conn *c);
+void check_clear(struct redis_conn *c);
+/* READY: looks again from time to time, until check_stop. */
+void check_start(struct redis_conn *c);
+void check_stop(struct redis_conn *c);
+/* Must changes be confirmed by replicas now? */
+bool check_is_replicated(const struct redis_conn *c);
+/* How long a WAIT behind changes may take. */
+uint64_t check_wait_ms(const struct redis_conn *c);
+/* The commands it asks with: arguments; check_add_config says how many. */
+unsigned check_add_config(struct buf *args);
+void check_add_mark(struct buf *args);
+void check_add_wait(const struct redis_conn *c, struct buf *args, uint64_t ms);
+/* Their answers. check_on_info: false when the connection is no more. */
+bool check_on_info(struct redis_conn *c, const struct redisReply *reply);
+void check_on_config(struct redis_conn *c, const struct redisReply *reply);
+void check_on_wait(struct redis_conn *c, const struct redisReply *reply);
+bool check_is_enough(
+    const struct redis_conn *c, const struct redisReply *reply);
+/* Hello has asked all. False: too weak to begin with, conn_hopeless. */
+bool check_hello_done(struct redis_conn *c);
+/* Something that it looks at may have changed: draws the conclusions. */
+void check_again(struct redis_conn *c);
+/* Do replicas confirm what is done here? */
+bool check_is_confirmed(const struct redis_conn *c);
+/* Too few replicas confirmed changes. */
+void check_short(struct redis_conn *c);
+
 /* redis_op.c */
 void ops_init(struct redis_conn *c);
 void ops_clear(struct redis_conn *c);
@@ -145,6 +209,10 @@ void ops_write(struct redis_conn *c);
 void ops_on_reply(struct redis_conn *c, const struct redisReply *reply);
 /* The connection is gone: what was sent completes, what was not waits on. */
 void ops_lost(struct redis_conn *c);
+/* What was not sent completes with err. */
+void ops_refuse_all(struct redis_conn *c, enum err err);
+/* Of that, the changes. */
+void ops_refuse_changes(struct redis_conn *c, enum err err);
 /* Nothing will be sent any more: all complete. */
 void ops_close(struct redis_conn *c);
 

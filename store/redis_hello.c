@@ -18,7 +18,8 @@
 enum {
 	AGAIN_MS = 50,
 	OUT_MAX = 16 * 1024 * 1024,
-	REDIS_MAJOR_MIN = 7 /* the flags in the scripts' first lines */
+	ARGS_MAX = 1000,
+	WAIT_MS = 50
 };
 
 static void hello_on_again(void *arg);
@@ -82,14 +83,42 @@ static void
 hello_ask_config(struct redis_conn *c)
 {
 	struct hello *h = &c->hello;
+	struct buf args;
 
+	buf_init(&args, ARGS_MAX);
 	h->steps[h->count++] = HELLO_CONFIG;
-	buf_add_str(&h->out, "*5\r\n");
-	resp_add_str(&h->out, "CONFIG");
-	resp_add_str(&h->out, "GET");
-	resp_add_str(&h->out, "maxmemory-policy");
-	resp_add_str(&h->out, "appendonly");
-	resp_add_str(&h->out, "appendfsync");
+	buf_addf(&h->out, "*%u\r\n", check_add_config(&args));
+	buf_add_span(&h->out, buf_span(&args));
+	buf_clear(&args);
+}
+
+/* Do replicas confirm? */
+static void
+hello_ask_wait(struct redis_conn *c)
+{
+	struct hello *h = &c->hello;
+
+	h->steps[h->count++] = HELLO_MARK;
+	buf_add_str(&h->out, "*3\r\n");
+	check_add_mark(&h->out);
+	h->steps[h->count++] = HELLO_WAIT;
+	buf_add_str(&h->out, "*3\r\n");
+	check_add_wait(c, &h->out, WAIT_MS);
+}
+
+/* Is it the one we know? */
+static void
+hello_ask_store(struct redis_conn *c)
+{
+	struct hello *h = &c->hello;
+
+	h->steps[h->count++] = HELLO_STORE;
+	buf_add_str(&h->out, "*4\r\n");
+	resp_add_str(&h->out, "HMGET");
+	buf_addf(&h->out, "$%zu\r\n%sstore\r\n", strlen(c->conf->prefix) + 5,
+	    c->conf->prefix);
+	resp_add_str(&h->out, "generation");
+	resp_add_str(&h->out, "sequence");
 }
 
 static void
@@ -120,9 +149,12 @@ hello_start(struct redis_conn *c)
 		hello_ask(c, HELLO_SELECT, "SELECT", database, NULL);
 	}
 	hello_ask(c, HELLO_NAME, "CLIENT", "SETNAME", "schedd");
-	hello_ask(c, HELLO_INFO, "INFO", "server", NULL);
+	hello_ask(c, HELLO_INFO, "INFO", "server", "replication");
 	hello_ask_config(c);
 	hello_ask_scripts(c);
+	hello_ask_store(c);
+	if (c->check.level == CONFIRM_REPLICATED)
+		hello_ask_wait(c);
 	ASSERT(!c->hello.out.failed);
 	hello_write(c);
 }
@@ -167,115 +199,18 @@ hello_on_again(void *arg)
 
 /* ---- checking --------------------------------------------------------- */
 
-/* The value of "name:" in an INFO text; empty when it is not there. */
-static struct span
-info_field(const struct redisReply *reply, const char *name)
-{
-	const char *at, *end;
-	size_t len = strlen(name);
-
-	for (at = reply->str; at != NULL; at = strchr(at, '\n')) {
-		at += *at == '\n';
-		if (strncmp(at, name, len) == 0 && at[len] == ':') {
-			at += len + 1;
-			end = at + strcspn(at, "\r\n");
-			return (struct span){at, (size_t)(end - at)};
-		}
-	}
-	return SPAN("");
-}
-
 static bool
-hello_check_info(struct redis_conn *c, const struct redisReply *reply)
+hello_check_store(struct redis_conn *c, const struct redisReply *reply)
 {
-	struct span version, mode;
-	char reason[CONN_REASON_MAX];
-	uint64_t major;
+	char why[CONN_REASON_MAX];
+	enum err err = ERR_OK;
 
-	if (reply->type != REDIS_REPLY_STRING)
-		return true;
-	version = info_field(reply, "redis_version");
-	mode = info_field(reply, "redis_mode");
-	if (span_is(mode, "cluster")) {
-		conn_hopeless(
-		    c, ERR_REDIS_SETTINGS, "cluster mode is not supported");
-		return false;
-	}
-	if (!str_to_u64((struct span){version.p, strcspn(version.p, ".\r\n")},
-		&major) ||
-	    major >= REDIS_MAJOR_MIN)
-		return true;
-	snprintf(reason, sizeof(reason),
-	    "Redis %d or later is needed, this is %.*s", REDIS_MAJOR_MIN,
-	    SPAN_ARG(version));
-	conn_hopeless(c, ERR_REDIS_SETTINGS, reason);
-	return false;
-}
-
-/* What could lose tasks. */
-/* clang-format off */
-static const struct {
-	const char *name;
-	const char *good, *also_good;
-	const char *wanted; /* for people */
-} config_rules[] = {
-	{"maxmemory-policy", "noeviction", "noeviction", "noeviction"},
-	{"appendonly",       "yes",        "yes",        "yes"},
-	{"appendfsync",      "always",     "everysec",   "always-or-everysec"},
-};
-/* clang-format on */
-
-/* Warns once, not at every connection, until it was well in between. */
-static bool
-hello_warns(struct redis_conn *c, unsigned bit, bool is_bad)
-{
-	bool was_bad = (c->warned & bit) != 0;
-
-	if (is_bad)
-		c->warned |= bit;
-	else
-		c->warned &= ~bit;
-	return is_bad && !was_bad;
-}
-
-static void
-config_check(struct redis_conn *c, const char *name, const char *value)
-{
-	char quoted[60];
-	unsigned i;
-
-	for (i = 0; i < COUNT_OF(config_rules); i++) {
-		bool is_bad = strcmp(value, config_rules[i].good) != 0 &&
-			      strcmp(value, config_rules[i].also_good) != 0;
-
-		if (strcmp(name, config_rules[i].name) == 0 &&
-		    hello_warns(c, 1u << i, is_bad))
-			log_warn("redis.settings",
-			    "setting=%s value=%s wanted=%s", name,
-			    log_quote(quoted, sizeof(quoted), span_of(value)),
-			    config_rules[i].wanted);
-	}
-}
-
-static void
-hello_check_config(struct redis_conn *c, const struct redisReply *reply)
-{
-	const unsigned unchecked = 1u << COUNT_OF(config_rules);
-	bool is_array = reply->type == REDIS_REPLY_ARRAY;
-	struct span text = SPAN("no answer to CONFIG GET");
-	char quoted[200];
-	size_t i;
-
-	if (reply->str != NULL)
-		text = (struct span){reply->str, reply->len};
-	if (hello_warns(c, unchecked, !is_array))
-		log_warn("redis.settings", "unchecked=%s",
-		    log_quote(quoted, sizeof(quoted), text));
-	for (i = 0; is_array && i + 1 < reply->elements; i += 2)
-		if (reply->element[i]->str != NULL &&
-		    reply->element[i + 1]->str != NULL)
-			config_check(c, reply->element[i]->str,
-			    reply->element[i + 1]->str);
+	if (c->events.on_identity != NULL)
+		err = c->events.on_identity(
+		    reply, why, sizeof(why), c->events.arg);
+	if (err != ERR_OK)
+		conn_stranger(c, err, why);
+	return err == ERR_OK;
 }
 
 static bool
@@ -302,7 +237,7 @@ is_about_rights(unsigned step, const struct redisReply *reply)
 {
 	return step == HELLO_AUTH || refusal_is(reply, "NOAUTH") ||
 	       refusal_is(reply, "DENIED") ||
-	       (step >= HELLO_SCRIPT && refusal_is(reply, "NOPERM"));
+	       (step >= HELLO_MARK && refusal_is(reply, "NOPERM"));
 }
 
 /* A database that it does not have, a script that it cannot compile. */
@@ -344,11 +279,15 @@ hello_check(struct redis_conn *c, unsigned step, const struct redisReply *reply)
 {
 	if (step == HELLO_CONFIG && !refusal_is(reply, "LOADING") &&
 	    !refusal_is(reply, "NOAUTH"))
-		hello_check_config(c, reply);
+		check_on_config(c, reply);
+	if (step == HELLO_WAIT)
+		check_on_wait(c, reply);
 	if (reply->type == REDIS_REPLY_ERROR)
 		return hello_refused(c, step, reply);
 	if (step == HELLO_INFO)
-		return hello_check_info(c, reply);
+		return check_on_info(c, reply);
+	if (step == HELLO_STORE)
+		return hello_check_store(c, reply);
 	if (step >= HELLO_SCRIPT)
 		return hello_check_script(c, step - HELLO_SCRIPT, reply);
 	return true;
@@ -383,6 +322,6 @@ hello_on_reply(struct redis_conn *c, const struct redisReply *reply)
 		hello_wait(c);
 	else if (step == HELLO_PING)
 		hello_start(c);
-	else
+	else if (check_hello_done(c))
 		conn_ready(c);
 }

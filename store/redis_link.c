@@ -17,13 +17,15 @@
 #include <event2/event.h>
 #include <hiredis/hiredis.h>
 
+#include "core/arena.h"
 #include "core/loop.h"
 #include "core/mem.h"
+#include "store/reply_make.h"
 
 enum {
 	READ_BYTES = 64 * 1024,        /* per wakeup: others get their turn */
 	READER_KEEP = 256 * 1024,      /* memory the reader keeps when idle */
-	REPLY_MAX = 512 * 1024 * 1024, /* bytes of a reply that is not whole */
+	REPLY_MAX = 512 * 1024 * 1024, /* bytes of a reply */
 	KEEPALIVE_IDLE_SEC = 15,
 	KEEPALIVE_STEP_SEC = 5,
 	KEEPALIVE_COUNT = 3,
@@ -31,29 +33,52 @@ enum {
 };
 
 struct redis_link {
+	struct loop *loop;
 	struct redis_link_events events;
-	int fd;
+	struct resolve *resolve; /* the name is looked up */
+	struct redis_addr addrs[REDIS_ADDR_MAX];
+	size_t addr_count, addr_next;
+	char reason[160]; /* of the last address that failed */
+	struct post failed;
+	int fd; /* -1: between two addresses */
 	struct event *ev_read, *ev_write;
 	redisReader *reader;
-	bool open;   /* connected */
-	bool busy;   /* in its own event: freed at the end of it */
-	bool closed; /* by the owner */
-	bool broken; /* on_broken was called */
+	struct arena *arena; /* of the reply that is being read */
+	bool keep;           /* the owner uses replies in the arena */
+	bool open;           /* connected */
+	bool busy;           /* in its own event: freed at the end of it */
+	bool closed;         /* by the owner */
+	bool broken;         /* on_broken was called */
 };
+
+static void link_try(struct redis_link *l);
 
 static void
 link_free(struct redis_link *l)
 {
 	redisReaderFree(l->reader);
+	arena_free(l->arena);
 	free(l);
+}
+
+static void
+link_drop_socket(struct redis_link *l)
+{
+	if (l->fd < 0)
+		return;
+	event_free(l->ev_read);
+	event_free(l->ev_write);
+	close(l->fd);
+	l->fd = -1;
 }
 
 void
 redis_link_close(struct redis_link *l)
 {
-	event_free(l->ev_read);
-	event_free(l->ev_write);
-	close(l->fd);
+	link_drop_socket(l);
+	if (l->resolve != NULL)
+		resolve_cancel(l->resolve);
+	post_cancel(&l->failed);
 	l->closed = true;
 	if (!l->busy)
 		link_free(l);
@@ -65,8 +90,10 @@ link_break(struct redis_link *l, const char *reason)
 	if (l->closed || l->broken)
 		return;
 	l->broken = true;
-	event_del(l->ev_read);
-	event_del(l->ev_write);
+	if (l->fd >= 0) {
+		event_del(l->ev_read);
+		event_del(l->ev_write);
+	}
 	l->events.on_broken(reason, l->events.arg);
 }
 
@@ -89,14 +116,18 @@ link_replies(struct redis_link *l)
 	while (!l->closed) {
 		if (redisReaderGetReply(l->reader, &reply) != REDIS_OK) {
 			snprintf(reason, sizeof(reason),
-			    "wrong bytes from Redis: %s", l->reader->errstr);
+			    "wrong bytes from Redis: %s",
+			    l->reader->err == REDIS_ERR_OOM
+				? "a text of another length, or too large"
+				: l->reader->errstr);
 			link_break(l, reason);
 			return;
 		}
 		if (reply == NULL)
 			break;
 		l->events.on_reply(reply, l->events.arg);
-		freeReplyObject(reply);
+		if (!l->keep)
+			arena_reset(l->arena);
 	}
 	if (l->reader->len > REPLY_MAX)
 		link_break(l, "a reply is larger than 512 MiB");
@@ -134,7 +165,8 @@ link_on_readable(evutil_socket_t fd, short what, void *arg)
 		link_free(l);
 }
 
-/* The first writable moment says how the connecting went. */
+/* The first writable moment says how the connecting went; a name's other
+ * addresses belong to the same attempt. */
 static void
 link_finish_open(struct redis_link *l)
 {
@@ -144,7 +176,10 @@ link_finish_open(struct redis_link *l)
 	if (getsockopt(l->fd, SOL_SOCKET, SO_ERROR, &code, &len) != 0)
 		code = errno;
 	if (code != 0) {
-		link_break_errno(l, "connect", code);
+		snprintf(l->reason, sizeof(l->reason), "connect: %s",
+		    strerror(code));
+		link_drop_socket(l);
+		link_try(l);
 		return;
 	}
 	l->open = true;
@@ -167,6 +202,18 @@ link_on_writable(evutil_socket_t fd, short what, void *arg)
 	l->busy = false;
 	if (l->closed)
 		link_free(l);
+}
+
+const struct redis_addr *
+redis_link_addr(const struct redis_link *l)
+{
+	return &l->addrs[l->addr_next - 1];
+}
+
+void
+redis_link_keep(struct redis_link *l, bool on)
+{
+	l->keep = on;
 }
 
 size_t
@@ -229,27 +276,82 @@ connect_begin(const struct redis_addr *addr)
 	return -1;
 }
 
-struct redis_link *
-redis_link_open(struct loop *loop, const struct redis_addr *addr,
-    const struct redis_link_events *events, char *why, size_t why_size)
+static void
+link_use_socket(struct redis_link *l, int fd)
 {
-	struct event_base *base = loop_base(loop);
-	struct redis_link *l;
-	int fd = connect_begin(addr);
+	struct event_base *base = loop_base(l->loop);
 
-	if (fd < 0) {
-		snprintf(why, why_size, "connect: %s", strerror(errno));
-		return NULL;
-	}
-	l = xcalloc(1, sizeof(*l));
-	l->events = *events;
 	l->fd = fd;
-	l->reader = redisReaderCreate();
 	l->ev_read =
 	    event_new(base, fd, EV_READ | EV_PERSIST, link_on_readable, l);
 	l->ev_write = event_new(base, fd, EV_WRITE, link_on_writable, l);
-	ASSERT(l->reader != NULL && l->ev_read != NULL && l->ev_write != NULL);
-	l->reader->maxbuf = READER_KEEP;
+	ASSERT(l->ev_read != NULL && l->ev_write != NULL);
 	event_add(l->ev_write, NULL);
+}
+
+/* Begins to connect to the next address that lets it; the end is told from
+ * the loop. */
+static void
+link_try(struct redis_link *l)
+{
+	int fd;
+
+	while (l->addr_next < l->addr_count) {
+		fd = connect_begin(&l->addrs[l->addr_next++]);
+		if (fd >= 0) {
+			link_use_socket(l, fd);
+			return;
+		}
+		snprintf(l->reason, sizeof(l->reason), "connect: %s",
+		    strerror(errno));
+	}
+	loop_post(l->loop, &l->failed);
+}
+
+static void
+link_on_failed(void *arg)
+{
+	struct redis_link *l = arg;
+
+	l->busy = true;
+	link_break(l, l->reason);
+	l->busy = false;
+	if (l->closed)
+		link_free(l);
+}
+
+static void
+link_on_resolved(
+    const struct redis_addr *addrs, size_t count, const char *reason, void *arg)
+{
+	struct redis_link *l = arg;
+
+	l->resolve = NULL;
+	memcpy(l->addrs, addrs, count * sizeof(*addrs));
+	l->addr_count = count;
+	snprintf(l->reason, sizeof(l->reason), "%s", reason);
+	link_try(l);
+}
+
+struct redis_link *
+redis_link_open(struct loop *loop, const struct redis_url *url,
+    const struct redis_link_events *events)
+{
+	struct redis_link *l = xcalloc(1, sizeof(*l));
+
+	l->loop = loop;
+	l->events = *events;
+	l->fd = -1;
+	l->arena = arena_new(REPLY_MAX);
+	l->reader = reply_reader_new(l->arena);
+	l->reader->maxbuf = READER_KEEP;
+	post_init(&l->failed, link_on_failed, l);
+	if (url->host[0] != '\0') {
+		l->resolve = resolve_start(loop, url, link_on_resolved, l);
+		return l;
+	}
+	l->addrs[0] = url->addr;
+	l->addr_count = 1;
+	link_try(l);
 	return l;
 }

@@ -25,19 +25,25 @@ struct redis_link_events {
 	void (*on_open)(void *arg);
 	/* There is room again after a short redis_link_write. */
 	void (*on_writable)(void *arg);
-	/* reply is borrowed until it returns. */
+	/* reply is borrowed until it returns; see redis_link_keep. */
 	void (*on_reply)(const struct redisReply *reply, void *arg);
 	/* Once; the owner closes the link. */
 	void (*on_broken)(const char *reason, void *arg);
 	void *arg;
 };
 
-/* Begins to connect. NULL when that fails at once, with a reason in why. */
+/* Begins to connect: looks the name up, if it is one, and tries each of its
+ * addresses. */
 struct redis_link *redis_link_open(struct loop *loop,
-    const struct redis_addr *addr, const struct redis_link_events *events,
-    char *why, size_t why_size);
+    const struct redis_url *url, const struct redis_link_events *events);
+/* The address that it has connected to. */
+const struct redis_addr *redis_link_addr(const struct redis_link *l);
 /* No event comes after it. */
 void redis_link_close(struct redis_link *l);
+
+/* Within on_reply. While on, this and all later replies stay valid; off lets
+ * go of them when on_reply returns, as the end of the link does. */
+void redis_link_keep(struct redis_link *l, bool on);
 
 /* How many bytes the system took; fewer than given: on_writable or on_broken
  * follows. */

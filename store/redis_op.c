@@ -1,6 +1,12 @@
 /*
  * The commands of a connection: they wait in queue, go out in as few writes
  * as the system takes, wait in sent for their reply, and complete once.
+ *
+ * Where replicas must confirm changes, what goes out together ends with a
+ * WAIT, and a change that was answered is held until the next WAIT is: Redis
+ * takes them in order, so that one confirms all that is held. Meanwhile Redis
+ * does nothing else for this connection: what is given then goes out together
+ * behind it, so that under load groups grow instead of queueing.
  */
 
 #include <stdio.h>
@@ -20,6 +26,7 @@ enum {
 	UNUSED_MAX = 4096,  /* ops kept for reuse; trimmed now and then */
 	EVAL_MAX = 16 * 1024 * 1024,
 	SLOW_US = 500 * 1000,
+	WAIT_ARGS_MAX = 200,
 	OP_OVERHEAD = OP_HEAD_MAX /* counted per command beside its args */
 };
 
@@ -33,7 +40,9 @@ void
 ops_init(struct redis_conn *c)
 {
 	list_init(&c->queue);
+	list_init(&c->out);
 	list_init(&c->sent);
+	list_init(&c->held);
 	list_init(&c->done);
 	list_init(&c->by_age);
 	timer_init(&c->deadline, c->loop, ops_on_deadline, c);
@@ -88,12 +97,13 @@ op_new(struct redis_conn *c)
 static void
 args_spare(struct redis_conn *c, struct buf *args)
 {
-	if (args->cap == 0 || args->cap > SPARE_BYTES ||
-	    c->spare_count == SPARE_BUFS) {
+	if (args->cap == 0 || c->spare_count == SPARE_BUFS ||
+	    args->cap > SPARE_BYTES - c->spare_bytes) {
 		buf_clear(args);
 		return;
 	}
 	buf_reset(args, SPARE_BYTES);
+	c->spare_bytes += args->cap;
 	c->spares[c->spare_count++] = *args;
 	buf_init(args, args->max);
 }
@@ -106,6 +116,7 @@ redis_conn_take_spare(struct redis_conn *c, struct buf *b)
 	if (c->spare_count == 0)
 		return;
 	*b = c->spares[--c->spare_count];
+	c->spare_bytes -= b->cap;
 	b->max = max;
 }
 
@@ -129,6 +140,13 @@ static const char *
 op_name(const struct conn_op *op)
 {
 	return op->script == NULL ? "command" : op->script->stem;
+}
+
+/* A mark or its WAIT: nobody is told of it. */
+static bool
+op_is_our_own(const struct conn_op *op)
+{
+	return op->cb == NULL;
 }
 
 /* It waits for nothing any more: off its list, no longer pending. */
@@ -159,6 +177,8 @@ op_complete(struct redis_conn *c, struct conn_op *op, enum err err,
 	void *arg = op->arg;
 
 	op_free(c, op);
+	if (cb == NULL)
+		return;
 	outcome_count(err);
 	cb(err, reply, arg);
 }
@@ -192,10 +212,43 @@ op_admit(const struct redis_conn *c, const struct conn_op *op)
 		return ERR_SHUTTING_DOWN;
 	if (op->args.failed)
 		return ERR_NO_MEMORY;
+	if (c->is_away)
+		return ERR_REDIS_DOWN;
+	if (op->kind == REDIS_WRITE && c->state == CONN_READY &&
+	    c->check.weak[0] != '\0')
+		return c->check.weak_err;
 	if (c->pending >= c->conf->max_pending ||
 	    c->pending_bytes + op_bytes(op) > c->conf->max_pending_bytes)
 		return ERR_STORE_BUSY;
 	return ERR_OK;
+}
+
+static struct conn_op *
+ops_oldest(const struct redis_conn *c)
+{
+	return CONTAINER_OF(c->by_age.next, struct conn_op, age);
+}
+
+int64_t
+redis_conn_age_us(const struct redis_conn *c)
+{
+	if (list_is_empty(&c->by_age))
+		return 0;
+	return clock_mono_us() - ops_oldest(c)->given_us;
+}
+
+/* From now on it is pending, at the end of list. */
+static void
+op_add(struct redis_conn *c, struct conn_op *op, struct list *list)
+{
+	op->given_us = clock_mono_us();
+	op->expires_us = op->given_us + (int64_t)c->conf->deadline_ms * 1000;
+	if (list_is_empty(&c->by_age) && !timer_is_armed(&c->deadline))
+		timer_arm_ms(&c->deadline, c->conf->deadline_ms);
+	list_add_tail(&c->by_age, &op->age);
+	list_add_tail(list, &op->link);
+	c->pending++;
+	c->pending_bytes += op_bytes(op);
 }
 
 static void
@@ -207,13 +260,7 @@ op_submit(struct redis_conn *c, struct conn_op *op)
 		op_post(c, op, err);
 		return;
 	}
-	op->expires_us = clock_mono_us() + (int64_t)c->conf->deadline_ms * 1000;
-	if (list_is_empty(&c->by_age) && !timer_is_armed(&c->deadline))
-		timer_arm_ms(&c->deadline, c->conf->deadline_ms);
-	list_add_tail(&c->by_age, &op->age);
-	list_add_tail(&c->queue, &op->link);
-	c->pending++;
-	c->pending_bytes += op_bytes(op);
+	op_add(c, op, &c->queue);
 	if (c->state == CONN_READY)
 		loop_post(c->loop, &c->write_post);
 }
@@ -231,6 +278,7 @@ op_make(struct redis_conn *c, struct buf *args, redis_reply_cb *cb, void *arg)
 	buf_init(&op->eval, EVAL_MAX);
 	op->written = 0;
 	op->head_len = 0;
+	op->needs_wait = op->is_wait = false;
 	return op;
 }
 
@@ -317,13 +365,55 @@ op_pieces(const struct conn_op *op, struct iovec *iov)
 	return n;
 }
 
+/* A command of our own at the end of out. */
+static struct conn_op *
+op_add_own(struct redis_conn *c, struct buf *args, unsigned argc)
+{
+	struct conn_op *op = op_make(c, args, NULL, NULL);
+
+	op->script = NULL;
+	op->kind = REDIS_READ;
+	op->argc = argc;
+	op_add(c, op, &c->out);
+	return op;
+}
+
+/* What was given goes out together, and a WAIT behind it if it needs one. */
+static void
+ops_group(struct redis_conn *c)
+{
+	bool is_replicated = check_is_replicated(c);
+	struct buf args;
+
+	if (c->is_waiting)
+		return;
+	while (!list_is_empty(&c->queue)) {
+		struct conn_op *op = OP_OF(c->queue.next);
+
+		list_del(&op->link);
+		list_add_tail(&c->out, &op->link);
+		op->needs_wait = is_replicated && op->kind == REDIS_WRITE;
+		c->lacks_wait = c->lacks_wait || op->needs_wait;
+	}
+	if (!c->lacks_wait)
+		return;
+	buf_init(&args, WAIT_ARGS_MAX);
+	check_add_mark(&args);
+	op_add_own(c, &args, 3);
+	buf_init(&args, WAIT_ARGS_MAX);
+	check_add_wait(c, &args, check_wait_ms(c));
+	op_add_own(c, &args, 3)->is_wait = true;
+	c->is_waiting = true;
+	c->lacks_wait = false;
+}
+
 static size_t
 ops_gather(struct redis_conn *c, struct iovec *iov)
 {
 	struct list *pos;
 	size_t n = 0;
 
-	LIST_FOREACH (pos, &c->queue) {
+	LIST_FOREACH (pos, &c->out) {
 		struct conn_op *op = OP_OF(pos);
 
 		if (n + 2 > IOV_MAX_USED)
@@ -335,14 +425,14 @@ ops_gather(struct redis_conn *c, struct iovec *iov)
 	return n;
 }
 
-/* bytes of the queue went out: moves what is whole to sent. */
+/* bytes of out were written: moves what is whole to sent. */
 static void
 ops_written(struct redis_conn *c, size_t bytes)
 {
 	int64_t now = clock_mono_us_fresh();
 
-	while (!list_is_empty(&c->queue)) {
-		struct conn_op *op = OP_OF(c->queue.next);
+	while (!list_is_empty(&c->out)) {
+		struct conn_op *op = OP_OF(c->out.next);
 		size_t left = op_head(op).len + op->args.len - op->written;
 
 		if (bytes < left) {
@@ -366,7 +456,11 @@ ops_write(struct redis_conn *c)
 	struct iovec iov[IOV_MAX_USED];
 	size_t n, i, want, wrote;
 
-	while (c->state == CONN_READY && !list_is_empty(&c->queue)) {
+	while (c->state == CONN_READY) {
+		if (list_is_empty(&c->out))
+			ops_group(c);
+		if (list_is_empty(&c->out))
+			break;
 		n = ops_gather(c, iov);
 		for (i = 0, want = 0; i < n; i++)
 			want += iov[i].iov_len;
@@ -396,13 +490,13 @@ redis_conn_flush(struct redis_conn *c)
 
 /*
  * Redis does not know the script (it was restarted without its connection
- * being lost, or SCRIPT FLUSH): nothing ran. The same call again, first in
- * the queue, with the script's text in it, which also loads it.
+ * being lost, or SCRIPT FLUSH): nothing ran. The same call again, before all
+ * that waits, with the script's text in it, which also loads it.
  */
 static void
 op_repeat(struct redis_conn *c, struct conn_op *op)
 {
-	struct list *first = c->queue.next;
+	struct list *first = c->out.next;
 
 	log_info("redis.noscript", "script=%s", op->script->stem);
 	buf_addf(&op->eval, "*%u\r\n", op->argc + 3);
@@ -412,9 +506,10 @@ op_repeat(struct redis_conn *c, struct conn_op *op)
 	op->written = 0;
 	list_del(&op->link);
 	/* Not in front of one that is half out. */
-	if (first != &c->queue && OP_OF(first)->written > 0)
+	if (first != &c->out && OP_OF(first)->written > 0)
 		first = first->next;
 	list_insert(&op->link, first->prev, first);
+	c->lacks_wait = c->lacks_wait || op->needs_wait;
 	loop_post(c->loop, &c->write_post);
 }
 
@@ -432,11 +527,44 @@ op_measure(struct redis_conn *c, const struct conn_op *op)
 		    (long long)(us / 1000), held_back);
 }
 
+/* Redis made this change: held until a WAIT behind it is answered. */
+static void
+op_hold(
+    struct redis_conn *c, struct conn_op *op, const struct redisReply *reply)
+{
+	list_del(&op->link);
+	list_add_tail(&c->held, &op->link);
+	op->reply = reply;
+	redis_link_keep(c->link, true);
+}
+
+/* A WAIT was answered: so is all that is held. */
+static void
+ops_confirm(struct redis_conn *c, bool is_enough)
+{
+	c->is_waiting = false;
+	loop_post(c->loop, &c->write_post);
+	if (!is_enough)
+		check_short(c);
+	while (!list_is_empty(&c->held)) {
+		struct conn_op *op = OP_OF(c->held.next);
+
+		op_unlink(c, op);
+		if (is_enough)
+			op_complete(c, op, ERR_OK, op->reply);
+		else
+			op_complete(c, op, ERR_STORE_UNCONFIRMED, NULL);
+	}
+	if (c->link != NULL)
+		redis_link_keep(c->link, false);
+}
+
 void
 ops_on_reply(struct redis_conn *c, const struct redisReply *reply)
 {
 	struct conn_op *op = OP_OF(c->sent.next);
 	enum err err = ERR_OK;
+	bool is_wait;
 
 	if (list_is_empty(&c->sent)) {
 		conn_lost(c, "Redis answered what was not asked");
@@ -451,8 +579,15 @@ ops_on_reply(struct redis_conn *c, const struct redisReply *reply)
 	op_measure(c, op);
 	if (reply->type == REDIS_REPLY_ERROR)
 		err = refusal_err(c, op_name(op), reply);
+	if (err == ERR_OK && op->needs_wait) {
+		op_hold(c, op, reply);
+		return;
+	}
+	is_wait = op->is_wait;
 	op_unlink(c, op);
 	op_complete(c, op, err, err == ERR_OK ? reply : NULL);
+	if (is_wait)
+		ops_confirm(c, check_is_enough(c, reply));
 }
 
 /* ---- loss, deadline, end ---------------------------------------------- */
@@ -465,14 +600,36 @@ op_lost_err(const struct conn_op *op, enum err err_of_reads)
 }
 
 static void
-ops_fail_sent(struct redis_conn *c, enum err err_of_reads)
+ops_fail_list(struct redis_conn *c, struct list *list, enum err err_of_reads)
 {
-	while (!list_is_empty(&c->sent)) {
-		struct conn_op *op = OP_OF(c->sent.next);
+	while (!list_is_empty(list)) {
+		struct conn_op *op = OP_OF(list->next);
 
 		op_unlink(c, op);
 		op_post(c, op, op_lost_err(op, err_of_reads));
 	}
+}
+
+/* What was sent will not be answered or confirmed any more; what was only to
+ * be sent goes back to the queue, our own commands left out. */
+static void
+ops_withdraw(struct redis_conn *c, enum err err_of_reads)
+{
+	post_cancel(&c->write_post);
+	ops_fail_list(c, &c->held, err_of_reads);
+	ops_fail_list(c, &c->sent, err_of_reads);
+	while (!list_is_empty(&c->out)) {
+		struct conn_op *op = OP_OF(c->out.prev);
+
+		list_del(&op->link);
+		list_add_head(&c->queue, &op->link);
+		if (op_is_our_own(op)) {
+			op_unlink(c, op);
+			op_free(c, op);
+		}
+	}
+	c->is_waiting = false;
+	c->lacks_wait = false;
 }
 
 void
@@ -480,8 +637,7 @@ ops_lost(struct redis_conn *c)
 {
 	struct list *pos;
 
-	post_cancel(&c->write_post);
-	ops_fail_sent(c, ERR_REDIS_DOWN);
+	ops_withdraw(c, ERR_REDIS_DOWN);
 	/* A command that went out in part cannot have run. Hashes may differ
 	 * on the next Redis, so heads are made anew. */
 	LIST_FOREACH (pos, &c->queue) {
@@ -491,17 +647,37 @@ ops_lost(struct redis_conn *c)
 }
 
 void
-ops_close(struct redis_conn *c)
+ops_refuse_all(struct redis_conn *c, enum err err)
 {
-	timer_disarm(&c->deadline);
-	post_cancel(&c->write_post);
-	ops_fail_sent(c, ERR_SHUTTING_DOWN);
 	while (!list_is_empty(&c->queue)) {
 		struct conn_op *op = OP_OF(c->queue.next);
 
 		op_unlink(c, op);
-		op_post(c, op, ERR_SHUTTING_DOWN);
+		op_post(c, op, err);
 	}
+}
+
+void
+ops_refuse_changes(struct redis_conn *c, enum err err)
+{
+	struct list *pos, *tmp;
+
+	LIST_FOREACH_SAFE (pos, tmp, &c->queue) {
+		struct conn_op *op = OP_OF(pos);
+
+		if (op->kind != REDIS_WRITE)
+			continue;
+		op_unlink(c, op);
+		op_post(c, op, err);
+	}
+}
+
+void
+ops_close(struct redis_conn *c)
+{
+	timer_disarm(&c->deadline);
+	ops_withdraw(c, ERR_SHUTTING_DOWN);
+	ops_refuse_all(c, ERR_SHUTTING_DOWN);
 	loop_post(c->loop, &c->done_post);
 }
 
@@ -526,14 +702,13 @@ ops_on_deadline(void *arg)
 	char reason[64];
 
 	while (!list_is_empty(&c->by_age)) {
-		struct conn_op *op =
-		    CONTAINER_OF(c->by_age.next, struct conn_op, age);
+		struct conn_op *op = ops_oldest(c);
 		bool was_sent = op_is_sent(op);
 
 		left = op->expires_us - clock_mono_us();
 		if (left > 0)
 			break;
-		hung = hung || op->written > 0;
+		hung = hung || op->written > 0 || op_is_our_own(op);
 		op_unlink(c, op);
 		op_post(c, op,
 		    was_sent ? op_lost_err(op, ERR_REDIS_DOWN)

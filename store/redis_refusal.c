@@ -78,7 +78,7 @@ outcome_name(enum err err)
 {
 	if (err == ERR_OK)
 		return "done";
-	if (err == ERR_STORE_UNKNOWN)
+	if (err == ERR_STORE_UNKNOWN || err == ERR_STORE_UNCONFIRMED)
 		return "unknown";
 	if (err == ERR_STORE_REFUSED)
 		return "refused";

@@ -5,22 +5,19 @@
 
 #include "store/store_priv.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/metrics.h"
+#include "core/secret.h"
 #include "store/redis_child.h"
 #include "store/script.h"
 
-enum { PASSWORD_MAX = 512, NAMES_AGAIN_MS = 250 };
+enum { NAMES_AGAIN_MS = 250 };
 
 /* ---- completions that need no Redis ------------------------------------ */
 
@@ -65,7 +62,7 @@ tell_ready(struct store *s, enum err err, const char *why)
 static void
 names_on_loaded(enum err err, struct store *s)
 {
-	if (err != ERR_OK) {
+	if (err != ERR_OK || store_tokens_state(s) == STORE_TOKENS_UNREAD) {
 		timer_arm_ms(&s->names_timer, NAMES_AGAIN_MS);
 		return;
 	}
@@ -93,6 +90,8 @@ conn_on_ready(void *arg)
 	metric_set_series(METRIC_STORE_UP, s->up_slot, 1);
 	for (size_t i = 0; i < s->queue_count; i++)
 		queue_touch(s->sorted[i]);
+	beat_now(s);
+	tokens_load(s, NULL);
 	queues_load(s, names_on_loaded);
 }
 
@@ -103,6 +102,7 @@ conn_on_lost(const char *reason, void *arg)
 
 	(void)reason; /* the connection has logged it */
 	metric_set_series(METRIC_STORE_UP, s->up_slot, 0);
+	others_look(s);
 }
 
 static void
@@ -110,6 +110,8 @@ conn_on_hopeless(enum err err, const char *reason, void *arg)
 {
 	struct store *s = arg;
 
+	metric_set_series(METRIC_STORE_UP, s->up_slot, 0);
+	others_look(s);
 	/* Later on a person may put it right while we wait. */
 	if (!s->told_ready)
 		tell_ready(s, err, reason);
@@ -138,11 +140,19 @@ store_is_ready(const struct store *s, const char **why)
 		*why = "the server is shutting down";
 	else if (!redis_conn_is_ready(s->conn))
 		*why = redis_conn_reason(s->conn);
+	else if (redis_conn_weakness(s->conn)[0] != '\0')
+		*why = redis_conn_weakness(s->conn);
 	else if (!s->names_loaded)
 		*why = "the list of queues is being read";
 	else
 		return true;
 	return false;
+}
+
+const char *
+store_durability(const struct store *s)
+{
+	return redis_conn_durability(s->conn);
 }
 
 size_t
@@ -153,39 +163,49 @@ store_pending(const struct store *s)
 
 /* ---- opening ----------------------------------------------------------- */
 
-/* The first line of a file that nobody else may read. */
+/* The first line of a file that nobody else may read; none without path. */
 static enum err
-password_read(const char *path, char **out, struct buf *why)
+password_read(
+    const char *setting, const char *path, char **out, struct buf *why)
 {
-	char text[PASSWORD_MAX];
-	struct stat st;
-	ssize_t n;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct buf text;
+	enum err err;
 
-	if (fd < 0 || fstat(fd, &st) != 0) {
-		buf_addf(why, "redis.main.password_file: cannot read %s: %s",
-		    path, strerror(errno));
-		if (fd >= 0)
-			close(fd);
+	if (path[0] == '\0')
+		return ERR_OK;
+	buf_init(&text, SECRET_FILE_MAX);
+	err = secret_read(setting, path, &text, why);
+	if (err == ERR_OK) {
+		*out = xmemdupz(text.data, text.len);
+		(*out)[strcspn(*out, "\r\n")] = '\0';
+		secret_protect_process();
+	}
+	secret_wipe(text.data, text.len);
+	buf_clear(&text);
+	return err;
+}
+
+/* The private redis-server, or the passwords of somebody's Redis. */
+static enum err
+store_prepare(struct store *s, struct buf *why)
+{
+	const struct conf_redis *redis = s->redis;
+	enum err err;
+
+	if (redis->url[0] == '\0' && redis->confirm == CONFIRM_REPLICATED) {
+		buf_add_str(why, "redis.main.confirm: the private Redis has no "
+				 "replicas; set redis.main.url");
 		return ERR_CONF_VALUE;
 	}
-	if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-		buf_addf(why,
-		    "redis.main.password_file: %s must not be readable by "
-		    "others (chmod 600)",
-		    path);
-		close(fd);
-		return ERR_CONF_VALUE;
-	}
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0) {
-		buf_addf(why, "redis.main.password_file: %s is empty", path);
-		return ERR_CONF_VALUE;
-	}
-	text[n] = '\0';
-	*out = xmemdupz(text, strcspn(text, "\r\n"));
-	return ERR_OK;
+	if (redis->url[0] == '\0')
+		return redis_child_start(&s->child, s->loop,
+		    s->conf->server_state_dir, child_on_failed, s, why);
+	err = password_read("redis.main.password_file", redis->password_file,
+	    &s->password, why);
+	if (err != ERR_OK)
+		return err;
+	return password_read("redis.main.sentinel_password_file",
+	    redis->sentinel_password_file, &s->sentinel_password, why);
 }
 
 static struct store *
@@ -201,7 +221,6 @@ store_new(struct loop *loop, const struct conf *conf)
 		    METRIC_STORE_GATHERED, script_table()[i].stem);
 	s->up_slot = metric_series(METRIC_STORE_UP, s->redis->name);
 	list_init(&s->call_pool);
-	list_init(&s->op_pool);
 	list_init(&s->dirty);
 	list_init(&s->touched);
 	list_init(&s->done);
@@ -210,6 +229,11 @@ store_new(struct loop *loop, const struct conf *conf)
 	timer_init(&s->names_timer, loop, names_on_timer, s);
 	wait_init(s);
 	workers_init(s);
+	beat_init(s);
+	repair_init(s);
+	others_init(s);
+	tokens_init(s);
+	audit_init(s);
 	store_reloaded(s);
 	return s;
 }
@@ -221,6 +245,7 @@ store_connect(struct store *s)
 	    .on_ready = conn_on_ready,
 	    .on_lost = conn_on_lost,
 	    .on_hopeless = conn_on_hopeless,
+	    .on_identity = beat_identity,
 	    .arg = s,
 	};
 	const char *url = s->redis->url, *password = s->password;
@@ -231,6 +256,8 @@ store_connect(struct store *s)
 	}
 	s->conn = redis_conn_open(
 	    s->loop, s->redis, url, password != NULL ? password : "", &events);
+	if (s->sentinel_password != NULL)
+		redis_conn_set_sentinel_password(s->conn, s->sentinel_password);
 }
 
 enum err
@@ -238,14 +265,9 @@ store_open(struct store **out, struct loop *loop, const struct conf *conf,
     struct buf *why)
 {
 	struct store *s = store_new(loop, conf);
-	enum err err = ERR_OK;
+	enum err err = store_prepare(s, why);
 
 	*out = NULL;
-	if (s->redis->url[0] == '\0')
-		err = redis_child_start(&s->child, loop, conf->server_state_dir,
-		    child_on_failed, s, why);
-	else if (s->redis->password_file[0] != '\0')
-		err = password_read(s->redis->password_file, &s->password, why);
 	if (err != ERR_OK) {
 		store_free(s);
 		return err;
@@ -299,8 +321,14 @@ store_close(struct store *s, void (*cb)(void *arg), void *arg)
 	s->close_arg = arg;
 	batch_flush(s);
 	workers_flush(s);
+	tokens_close(s);
+	/* Nobody waits for their replies; Redis reads them all the same. */
+	if (redis_conn_is_ready(s->conn))
+		redis_conn_flush(s->conn);
 	s->closing = true;
+	others_look(s);
 	batch_abort(s, ERR_SHUTTING_DOWN);
+	audit_abort(s);
 	wait_abort(s, ERR_SHUTTING_DOWN);
 	redis_conn_close(s->conn, close_on_conn, s);
 }
@@ -320,7 +348,13 @@ store_free(struct store *s)
 	batch_clear(s);
 	wait_clear(s);
 	workers_free(s);
+	others_free(s);
+	beat_free(s);
+	tokens_free(s);
+	audit_free(s);
 	queues_free(s);
+	repair_free(s);
 	free(s->password);
+	free(s->sentinel_password);
 	free(s);
 }

@@ -14,8 +14,10 @@
  *    waiting take is told with store_take_leave.
  * 6. At most redis.main.max_pending operations; beyond it STORE_BUSY.
  * 7. Three outcomes: done (ERR_OK); not done, safe to retry (REDIS_DOWN,
- *    STORE_BUSY, STORE_FULL, STORE_READ_ONLY, SHUTTING_DOWN); unknown
- *    (STORE_UNKNOWN: sent, then the connection or the deadline was lost).
+ *    STORE_BUSY, STORE_FULL, STORE_READ_ONLY, STORE_WEAK, SHUTTING_DOWN);
+ *    unknown (STORE_UNKNOWN: sent, then the connection or the deadline was
+ *    lost; STORE_UNCONFIRMED: made, but on too few replicas). A change is
+ *    done when it is as safe as redis.main.confirm asks for.
  *    102-107, 111 and 113 are refusals by Redis that a person must look at.
  * 8. Queue, worker and task names given to it are valid (core/str.h).
  *
@@ -30,6 +32,7 @@
 #include "core/conf.h"
 #include "core/err.h"
 #include "core/list.h"
+#include "store/store_access.h"
 #include "store/store_types.h"
 
 struct loop;
@@ -46,6 +49,9 @@ struct store;
 enum err store_open(struct store **out, struct loop *loop,
     const struct conf *conf, struct buf *why) MUST_CHECK;
 
+/* The time on Redis's clock. */
+int64_t store_redis_now(const struct store *s);
+
 /* Called when the first connection is ready (ERR_OK) or is found to be
  * hopeless (REDIS_AUTH, REDIS_SETTINGS with a line in why), and whenever the
  * private redis-server cannot be kept alive (REDIS_SERVER): schedd exits
@@ -55,6 +61,14 @@ void store_on_ready(struct store *s, store_ready_cb *cb, void *arg);
 
 /* May pushes be accepted now? Else why says why not, for /readyz. */
 bool store_is_ready(const struct store *s, const char **why);
+
+/* What an acknowledged change is now: "memory", "disk" or "replicated". */
+const char *store_durability(const struct store *s);
+
+/* Would Redis take a push now? Asks it: STORE_FULL when its memory is full,
+ * and any other err of a push. count is 0. */
+typedef void store_count_cb(enum err err, uint64_t count, void *arg);
+void store_check_room(struct store *s, store_count_cb *cb, void *arg);
 
 /* Commands that wait to be sent or for their answer. */
 size_t store_pending(const struct store *s);
@@ -106,7 +120,7 @@ struct store_take {
 	uint64_t expires_tick;
 	uint64_t asked_seq;
 	int where;
-	bool left;
+	bool left, waited;
 };
 /* TOO_MANY_WAITING when limits.max_waiting are waiting already. */
 void store_take(struct store *s, struct store_take *t);
@@ -162,7 +176,6 @@ void store_task_list(struct store *s, struct span queue, enum task_state state,
 
 /* ---- sets of tasks ---------------------------------------------------- */
 
-typedef void store_count_cb(enum err err, uint64_t count, void *arg);
 /*
  * Purge removes; retry moves failed, dead or delayed ones to todo (a dead
  * one starts with attempt 1 again). Works in bounded slices; cb after the

@@ -17,33 +17,47 @@
 #include "store/redis_conn.h"
 #include "store/store.h"
 
+struct beat;
+struct others;
 struct redisReply;
+struct reply;
 struct redis_child;
+struct repair;
+struct audit;
+struct token_table;
 struct worker_table;
 
 enum {
 	CALL_MAX_ITEMS = 1000,          /* tasks of gathered pushes */
 	CALL_MAX_BYTES = 4 << 20,       /* their bytes, unless one has more */
 	CALL_MAX_ARGS_BYTES = 80 << 20, /* bound of any call's arguments */
+	CALL_MAX_OPS = 400, /* answered in one callback of the loop */
 	REPORT_MAX_ITEMS = 2000,
 	TAKE_MAX_TASKS = 3000, /* counts of gathered takes */
-	CALL_POOL = 64,        /* calls and ops kept for the next turn */
-	OP_POOL = 1024,
+	GATHER_EARLY = 16,     /* pushes that need not wait for the turn */
+	CALL_POOL = 64,        /* calls kept for the next turn */
 	RATE_SLOTS = 60,
 	ASKED_MAX_QUEUES = 1000, /* names that were only asked for */
 	WHEEL_SLOTS = 1024,
-	WHEEL_TICK_MS = 100
+	WHEEL_TICK_MS = 100,
+	WHEEL_MAX_ENDS = 128, /* takes that end in one callback */
+	BEAT_GAP_MS = 2500    /* more between two signs of life: an outage */
 };
 
 /* One script call that serves the operations of a turn. */
 struct call {
 	struct store *store;
 	struct queue *queue;
-	struct list ops; /* struct op or struct store_take, in order */
-	size_t ops_count;
+	struct list ops;   /* struct op, in order */
+	struct list takes; /* struct store_take, in order */
+	size_t ops_count;  /* of both */
 	struct buf args;
 	unsigned argc;
-	size_t items;
+	struct buf opts; /* of pushes: goes behind args */
+	unsigned opts_count;
+	size_t items;     /* tasks pushed, or reported */
+	int64_t sent_us;  /* of pushes */
+	size_t asked_for; /* counts of its takes */
 };
 
 /* A completion that comes from the loop without asking Redis. */
@@ -59,6 +73,7 @@ struct queue_numbers {
 	uint64_t lanes[LANE_COUNT];
 	int64_t oldest_at;
 	int64_t due[DUTY_COUNT]; /* [DUTY_WORKERS]: of the clean-up */
+	uint64_t amiss;          /* how much does not add up: store.amiss */
 	bool broken; /* a key has the wrong type: the numbers are old */
 	bool paused;
 	unsigned overridden;
@@ -75,16 +90,21 @@ struct queue {
 	int64_t used_us; /* when it was last asked for */
 	bool configured; /* has a section of its own */
 
-	struct list dirty_link;   /* on store->dirty while it has calls */
-	struct list touched_link; /* on store->touched until the next tick */
-	uint64_t ticked;          /* the tick that read it last */
-	struct call *push, *report;
+	struct list dirty_link;    /* on store->dirty while it has calls */
+	struct list touched_link;  /* on store->touched until the next tick */
+	uint64_t ticked;           /* the tick that read it last */
+	struct call *push, *work;  /* gathered, not sent */
+	unsigned pushing, working; /* calls of theirs under way */
 
 	struct list fresh;   /* takes that were not asked for yet */
 	struct list waiting; /* takes that wait, longest first */
 	size_t waiting_count;
 	size_t wake;  /* how many of them to ask for in this turn */
 	uint64_t seq; /* raised when more came into todo than waited for it */
+
+	bool unwalked;         /* was used since the task check walked it */
+	unsigned walks;        /* of the task check, by this process */
+	int64_t walk_again_us; /* not before */
 
 	struct queue_numbers numbers;
 	struct store_counters counters;
@@ -97,7 +117,7 @@ struct store {
 	const struct conf_redis *redis;
 	struct redis_child *child;
 	struct redis_conn *conn;
-	char *password;
+	char *password, *sentinel_password;
 
 	store_ready_cb *ready_cb;
 	void *ready_arg;
@@ -120,9 +140,12 @@ struct store {
 	unsigned up_slot;                     /* of METRIC_STORE_UP */
 	unsigned gathered_slot[SCRIPT_COUNT]; /* of METRIC_STORE_GATHERED */
 	struct list dirty, touched;
-	struct list call_pool, op_pool; /* links are those of ops */
-	size_t call_pool_count, op_pool_count;
+	struct list call_pool; /* links are those of ops */
+	size_t call_pool_count;
 	struct post flush_post;
+	size_t push_items;     /* gathered and under way, of all queues */
+	int64_t push_ended_us; /* when a call of pushes was last answered */
+	int64_t paced_us, paced_items; /* how long the last took, and of what */
 	struct list done;
 	struct post done_post;
 
@@ -139,6 +162,11 @@ struct store {
 	int64_t swept_us;     /* when forgotten workers were last looked for */
 	size_t worker_total;
 	struct worker_table *workers;
+	struct beat *beat;
+	struct others *others;
+	struct repair *repair;
+	struct token_table *tokens;
+	struct audit *audit;
 };
 
 /* queue.c */
@@ -159,7 +187,6 @@ void queue_register(struct queue *q);
 void queue_fill_info(const struct queue *q, struct store_queue_info *out);
 void queues_load(struct store *s, void (*cb)(enum err err, struct store *s));
 void queues_free(struct store *s);
-int64_t store_redis_now(const struct store *s);
 /* Something may have come into todo: ask for up to n waiting takes. */
 void queue_wake(struct queue *q, size_t n);
 
@@ -167,6 +194,9 @@ void queue_wake(struct queue *q, size_t n);
 /* Begins with the key prefix and the clock offset, as every queue script
  * does. */
 struct call *call_new(struct queue *q);
+/* The gathered call of work.lua, begun where there is none. */
+struct call *call_work(struct queue *q);
+void call_work_send(struct queue *q);
 void call_free(struct call *c);
 void batch_clear(struct store *s);
 void call_add(struct call *c, struct span s);
@@ -186,9 +216,63 @@ enum err letter_err(char letter, bool *dead);
 /* wait.c */
 void wait_init(struct store *s);
 void wait_clear(struct store *s);
+/* Adds the takes to ask for to the queue's work calls. */
 void wait_flush(struct queue *q);
+/* Serves the call's takes with the rest of work.lua's reply. */
+void takes_on_reply(struct call *c, enum err err, struct reply *in);
 void wait_abort(struct store *s, enum err err);
 void wait_wake_all_queues(struct store *s);
+
+/* beat.c */
+void beat_init(struct store *s);
+/* Adds the name of a key that belongs to no queue. */
+void store_add_key(const struct store *s, struct buf *args, const char *name);
+/* Soon, and once a second from then on. */
+void beat_now(struct store *s);
+void beat_free(struct store *s);
+/* redis_conn_events.on_identity; arg is the store. */
+enum err beat_identity(
+    const struct redisReply *reply, char *why, size_t why_size, void *arg);
+/* Are other schedd alive on this Redis? */
+bool beat_has_others(const struct store *s);
+/* Begins the arguments of a script that is of no queue. */
+void store_key(struct store *s, struct buf *args);
+
+/* audit.c */
+void audit_init(struct store *s);
+/* Nobody waits any longer for an entry to be written. */
+void audit_abort(struct store *s);
+void audit_free(struct store *s);
+
+/* token.c */
+void tokens_init(struct store *s);
+/* The connection is there: reads them; cb as in queues_load. */
+void tokens_load(struct store *s, void (*cb)(enum err err, struct store *s));
+/* Writes out what is to be kept; looks no more. */
+void tokens_close(struct store *s);
+void tokens_free(struct store *s);
+
+/* repair.c */
+void repair_init(struct store *s);
+void repair_free(struct store *s);
+/* Has the task check something to do in it now? */
+bool repair_is_due(struct queue *q);
+/* One window; cb gets how many tasks were mended. */
+void repair_slice(struct queue *q, store_count_cb *cb, void *arg);
+/* Once a second: which queue is walked by the way next. */
+void repair_turn(struct store *s);
+/* The queue will be no more. */
+void repair_leave(struct queue *q);
+
+/* others.c */
+void others_init(struct store *s);
+void others_free(struct store *s);
+/* Others may have come or gone, or the connection. */
+void others_look(struct store *s);
+/* n tasks came into todo: takes that wait elsewhere may want them. */
+void others_tell(struct queue *q, size_t n);
+/* The same, and queue_wake for those that wait here. */
+void others_wake(struct queue *q, size_t n);
 
 /* worker.c */
 void workers_init(struct store *s);

@@ -158,12 +158,62 @@ struct store_worker_info {
 	uint64_t held;          /* leases, in all queues */
 };
 
+/* Who may do what; routes.c says what each route asks for. */
+enum role {
+	ROLE_ANY = 1, /* of a route: no token is asked for; health, no more */
+	ROLE_KNOWN,   /* of a route: any token */
+	ROLE_PRODUCER,
+	ROLE_WORKER,
+	ROLE_VIEWER,
+	ROLE_OPERATOR,
+	ROLE_ADMIN,
+	ROLE_COUNT
+};
+
+/* "producer" ...; those that a token may have. */
+const char *role_name(enum role role);
+bool role_parse(struct span name, enum role *out);
+
+enum {
+	TOKEN_ID_LEN = 12,       /* hex digits by which a token is found */
+	TOKEN_HASH_LEN = 32,     /* SHA-256 of its whole text */
+	TOKEN_PATTERNS_MAX = 32, /* globs on queue names */
+	TOKENS_MAX = 10000
+};
+
+struct store_token {
+	char name[NAME_MAX_LEN + 1];
+	char id[TOKEN_ID_LEN + 1];
+	unsigned char hash[TOKEN_HASH_LEN];
+	enum role role;
+	struct span queues; /* globs with a space between; "*" = all */
+	int64_t created_at;
+	int64_t expires_at; /* 0 = never */
+	int64_t used_at;    /* 0 = never */
+};
+
+enum { STORE_AUDIT_MAX = 100000 /* entries kept */ };
+
+struct store_audit_entry {
+	uint64_t seq;     /* from 1 on */
+	struct span hash; /* in hex; digest_chain of the one before */
+	struct span text;
+};
+
+struct store_audit_page {
+	const struct store_audit_entry *entries;
+	size_t n;
+	uint64_t last_seq, from_seq; /* of all; of the last one dropped */
+	struct span last_hash, from_hash;
+};
+
 enum store_duty {
 	DUTY_DOING,   /* leases that are over -> front of todo, or dead */
 	DUTY_FAILED,  /* retry_at reached -> todo */
 	DUTY_DELAYED, /* run_at reached -> todo */
 	DUTY_FINISH,  /* over finish_keep or finish_age -> gone */
 	DUTY_DEAD,    /* over dead_keep or dead_age -> gone */
+	DUTY_CHECK,   /* what is in no place or in two -> mended */
 	DUTY_WORKERS, /* silent workers' leases -> todo; forget old workers,
 			 request ids, cancel marks. Not per queue. */
 	DUTY_COUNT

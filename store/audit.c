@@ -1,0 +1,309 @@
+/*
+ * The audit trail: a stream in Redis in which each entry's hash covers the
+ * hash of the one before it, so that a change to any of them shows. Entries
+ * are written one after the other. One that cannot be written now is kept
+ * and tried again; whether an attempt whose reply was lost had worked is seen
+ * by the next.
+ */
+
+#include "store/store_priv.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/log.h"
+#include "core/mem.h"
+#include "core/secret.h"
+#include "store/reply.h"
+
+enum { PENDING_MAX = 1000, AGAIN_MS = 500, HASH_LEN = 2 * DIGEST_LEN };
+
+/* Where the chain ends. */
+struct tip {
+	uint64_t seq;
+	char hash[HASH_LEN + 1];
+};
+
+struct entry {
+	struct list link;
+	char *text;
+	store_done_cb *cb; /* NULL once it was called */
+	void *arg;
+};
+
+struct audit {
+	struct store *store;
+	struct list pending; /* oldest first; the first is being written */
+	size_t count;
+	bool is_writing;
+	struct tip tip;          /* as far as we know */
+	char hash[HASH_LEN + 1]; /* of the entry that is being written */
+	struct timer timer;
+};
+
+static void audit_write(struct audit *a);
+static void audit_on_reply(enum err err, const struct redisReply *r, void *arg);
+
+/* ---- life ------------------------------------------------------------- */
+
+static void
+audit_on_timer(void *arg)
+{
+	struct audit *a = arg;
+
+	if (!list_is_empty(&a->pending) && !a->is_writing && !a->store->closing)
+		audit_write(a);
+}
+
+void
+audit_init(struct store *s)
+{
+	struct audit *a = xcalloc(1, sizeof(*a));
+
+	a->store = s;
+	list_init(&a->pending);
+	memset(a->tip.hash, '0', HASH_LEN);
+	timer_init(&a->timer, s->loop, audit_on_timer, a);
+	s->audit = a;
+}
+
+static struct entry *
+audit_first(struct audit *a)
+{
+	return CONTAINER_OF(a->pending.next, struct entry, link);
+}
+
+static void
+audit_drop(struct audit *a, struct entry *e)
+{
+	list_del(&e->link);
+	a->count--;
+	free(e->text);
+	free(e);
+}
+
+/* What never reached Redis is in the log at least. */
+void
+audit_free(struct store *s)
+{
+	struct audit *a = s->audit;
+	struct list *pos, *tmp;
+	char quoted[3072];
+
+	if (a == NULL)
+		return;
+	LIST_FOREACH_SAFE (pos, tmp, &a->pending) {
+		struct entry *e = CONTAINER_OF(pos, struct entry, link);
+
+		log_error("access.audit_lost", "entry=%s",
+		    log_quote(quoted, sizeof(quoted), span_of(e->text)));
+		audit_drop(a, e);
+	}
+	timer_clear(&a->timer);
+	free(a);
+	s->audit = NULL;
+}
+
+/* ---- writing ---------------------------------------------------------- */
+
+/* Its caller waits no longer, whatever becomes of it. */
+static void
+audit_tell(struct entry *e, enum err err)
+{
+	store_done_cb *cb = e->cb;
+
+	e->cb = NULL;
+	if (cb != NULL)
+		cb(err, e->arg);
+}
+
+/* Their changes were made; that is all there is to say now. */
+static void
+audit_tell_all(struct audit *a)
+{
+	struct list *pos, *tmp;
+
+	LIST_FOREACH_SAFE (pos, tmp, &a->pending)
+		audit_tell(
+		    CONTAINER_OF(pos, struct entry, link), ERR_STORE_UNKNOWN);
+}
+
+void
+audit_abort(struct store *s)
+{
+	audit_tell_all(s->audit);
+}
+
+static void
+audit_write(struct audit *a)
+{
+	struct entry *e = audit_first(a);
+	struct buf args;
+
+	a->is_writing = true;
+	digest_chain(
+	    a->hash, span_of(a->tip.hash), a->tip.seq + 1, span_of(e->text));
+	store_key(a->store, &args);
+	resp_add_u64(&args, a->tip.seq + 1);
+	resp_add_str(&args, a->tip.hash);
+	resp_add_str(&args, a->hash);
+	resp_add_str(&args, e->text);
+	resp_add_u64(&args, STORE_AUDIT_MAX);
+	redis_conn_script(
+	    a->store->conn, SCRIPT_AUDIT, &args, 7, 1, audit_on_reply, a);
+}
+
+static bool
+tip_read(struct reply *c, struct tip *tip)
+{
+	struct span seq = reply_bytes(c), hash = reply_bytes(c);
+
+	if (c->bad || hash.len != HASH_LEN || !str_to_u64(seq, &tip->seq))
+		return false;
+	memcpy(tip->hash, hash.p, HASH_LEN);
+	tip->hash[HASH_LEN] = '\0';
+	return true;
+}
+
+/* The entry is there: under the number that it was written with. */
+static void
+audit_on_written(struct audit *a, uint64_t seq)
+{
+	struct entry *e = audit_first(a);
+
+	log_info("access.audit", "seq=%" PRIu64 " hash=%s", seq, a->hash);
+	audit_tell(e, ERR_OK);
+	audit_drop(a, e);
+}
+
+static void
+audit_on_reply(enum err err, const struct redisReply *r, void *arg)
+{
+	struct audit *a = arg;
+	uint64_t seq = a->tip.seq + 1;
+	struct span word = {"", 0};
+	struct reply c;
+
+	a->is_writing = false;
+	if (err == ERR_OK) {
+		reply_open(&c, r);
+		word = reply_bytes(&c);
+		if (!tip_read(&c, &a->tip))
+			err = ERR_STORE_REPLY;
+	}
+	if (err != ERR_OK) {
+		audit_tell_all(a);
+		timer_arm_ms(&a->timer, AGAIN_MS);
+		return;
+	}
+	if (span_is(word, "ok"))
+		audit_on_written(a, seq);
+	if (!list_is_empty(&a->pending) && !a->is_writing)
+		audit_write(a);
+}
+
+struct audit_full {
+	struct done done;
+	store_done_cb *cb;
+	void *arg;
+};
+
+static void
+full_on_done(struct done *d)
+{
+	struct audit_full *full = CONTAINER_OF(d, struct audit_full, done);
+
+	full->cb(ERR_STORE_UNKNOWN, full->arg);
+	free(full);
+}
+
+/* So many wait that Redis must have been away for long. */
+static void
+audit_refuse(struct store *s, struct span text, store_done_cb *cb, void *arg)
+{
+	struct audit_full *full = xcalloc(1, sizeof(*full));
+	char quoted[3072];
+
+	log_error("access.audit_lost", "entry=%s",
+	    log_quote(quoted, sizeof(quoted), text));
+	full->done.fn = full_on_done;
+	full->cb = cb;
+	full->arg = arg;
+	store_complete(s, &full->done);
+}
+
+void
+store_audit_add(struct store *s, struct span text, store_done_cb *cb, void *arg)
+{
+	struct audit *a = s->audit;
+	struct entry *e;
+
+	if (a->count == PENDING_MAX || s->closing) {
+		audit_refuse(s, text, cb, arg);
+		return;
+	}
+	e = xcalloc(1, sizeof(*e));
+	e->text = xmemdupz(text.p, text.len);
+	e->cb = cb;
+	e->arg = arg;
+	list_add_tail(&a->pending, &e->link);
+	a->count++;
+	if (!a->is_writing && !timer_is_armed(&a->timer))
+		audit_write(a);
+}
+
+/* ---- reading ---------------------------------------------------------- */
+
+struct audit_read {
+	store_audit_cb *cb;
+	void *arg;
+};
+
+static void
+read_on_reply(enum err err, const struct redisReply *r, void *arg)
+{
+	struct audit_read *read = arg;
+	struct store_audit_entry *entries = NULL;
+	struct store_audit_page page = {0};
+	struct reply c;
+
+	if (err == ERR_OK) {
+		reply_open(&c, r);
+		page.last_seq = (uint64_t)reply_int(&c, 0);
+		page.last_hash = reply_bytes(&c);
+		page.from_seq = (uint64_t)reply_int(&c, 0);
+		page.from_hash = reply_bytes(&c);
+		page.n = reply_left(&c) / 3;
+		page.entries = entries = xcalloc(page.n + 1, sizeof(*entries));
+		for (size_t i = 0; i < page.n; i++) {
+			entries[i].seq = (uint64_t)reply_int(&c, 0);
+			entries[i].hash = reply_bytes(&c);
+			entries[i].text = reply_bytes(&c);
+		}
+		if (c.bad)
+			err = ERR_STORE_REPLY;
+	}
+	read->cb(err, err == ERR_OK ? &page : NULL, read->arg);
+	free(entries);
+	free(read);
+}
+
+void
+store_audit_list(struct store *s, const uint64_t *after, uint32_t limit,
+    store_audit_cb *cb, void *arg)
+{
+	struct audit_read *read = xcalloc(1, sizeof(*read));
+	struct buf args;
+
+	read->cb = cb;
+	read->arg = arg;
+	store_key(s, &args);
+	if (after != NULL)
+		resp_add_u64(&args, *after);
+	else
+		resp_add_str(&args, "");
+	resp_add_u64(&args, limit);
+	redis_conn_script(
+	    s->conn, SCRIPT_AUDITS, &args, 4, 1, read_on_reply, read);
+}
