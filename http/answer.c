@@ -85,15 +85,6 @@ server_date(struct server *s)
 	return s->date;
 }
 
-static void
-add_content_fields(struct req *req, struct buf *head)
-{
-	add_field(head, "Content-Type", req->type);
-	buf_add_str(head, "Content-Length: ");
-	buf_add_u64(head, req->out.len);
-	buf_add(head, "\r\n", 2);
-}
-
 /* Fills req->head; empties req->out where no body may be sent. */
 static void
 answer_build(struct req *req, int status)
@@ -105,11 +96,17 @@ answer_build(struct req *req, int status)
 	buf_add_u64(head, (uint64_t)status);
 	buf_add_char(head, ' ');
 	buf_add_str(head, status_reason(status));
-	buf_add(head, "\r\n", 2);
-	add_field(head, "Date", server_date(req->server));
-	if (has_content)
-		add_content_fields(req, head);
-	add_field(head, "X-Request-Id", req->id);
+	buf_add_str(head, "\r\nDate: ");
+	buf_add_str(head, server_date(req->server));
+	if (has_content) {
+		buf_add_str(head, "\r\nContent-Type: ");
+		buf_add_str(head, req->type);
+		buf_add_str(head, "\r\nContent-Length: ");
+		buf_add_u64(head, req->out.len);
+	}
+	buf_add_str(head, "\r\nX-Request-Id: ");
+	buf_add_str(head, req->id);
+	buf_add_str(head, "\r\n");
 	for (size_t i = 0; i < req->header_count; i++)
 		add_field(head, req->headers[i].name, req->headers[i].value);
 	if (req->closes)
@@ -165,16 +162,37 @@ count_error(struct server *s, enum err err)
 	metric_add_series(METRIC_ERRORS, *slot - 1, 1);
 }
 
+/* Without printf, which would cost as much as the answer does. */
 static void
 log_access(struct req *req, int status, int64_t us)
 {
+	struct buf *line = &req->server->access_line;
 	char path[PATH_SHOWN];
 
-	log_info("access.request",
-	    "peer=%s method=%s path=%s status=%d bytes=%zu us=%lld id=%s",
-	    req_peer(req), method_name(req->method),
-	    log_quote(path, sizeof(path), req->path), status, req->out.len,
-	    (long long)us, req->id);
+	buf_reset(line, SIZE_MAX);
+	buf_add_str(line, "peer=");
+	buf_add_str(line, req_peer(req));
+	buf_add_str(line, " method=");
+	buf_add_str(line, method_name(req->method));
+	buf_add_str(line, " path=");
+	buf_add_str(line, log_quote(path, sizeof(path), req->path));
+	buf_add_str(line, " status=");
+	buf_add_u64(line, (uint64_t)status);
+	buf_add_str(line, " bytes=");
+	buf_add_u64(line, req->out.len);
+	buf_add_str(line, " us=");
+	buf_add_u64(line, (uint64_t)us);
+	buf_add_str(line, " id=");
+	buf_add_str(line, req->id);
+	ASSERT(!line->failed);
+	log_write_span(LOG_INFO, "access.request", buf_span(line));
+}
+
+static bool
+is_logged(enum access_log which, int status)
+{
+	return which != ACCESS_NO && (which == ACCESS_ALL || status >= 400) &&
+	       log_is_on(LOG_INFO, "access.request");
 }
 
 static void
@@ -187,11 +205,20 @@ answer_account(struct req *req, int status)
 		us = 0;
 	count_status(s, status);
 	count_seconds(s, req->match.route, us);
-	if (s->conf->log_access && log_is_on(LOG_INFO, "access.request"))
+	if (is_logged(s->conf->log_access, status))
 		log_access(req, status, us);
 }
 
 /* ---- the end ---------------------------------------------------------- */
+
+static void
+answer_hold(struct req *req)
+{
+	size_t len = req->head.len + req->out.len;
+
+	req->held += len;
+	req->server->budget.held += len;
+}
 
 static void
 answer_end(struct req *req, int status)
@@ -205,6 +232,7 @@ answer_end(struct req *req, int status)
 	} else {
 		req->closes = conn_closes_after(req->conn, req);
 		answer_build(req, status);
+		answer_hold(req);
 	}
 	answer_account(req, status);
 	conn_on_answered(req->conn, req);
@@ -216,6 +244,8 @@ req_reply(struct req *req, int status)
 	ASSERT(req->state != REQ_ANSWERED);
 	if (req->out.failed)
 		req_fail(req, ERR_NO_MEMORY);
+	else if (req->method == METHOD_GET && req->out.len > req_room(req))
+		req_fail(req, ERR_MEMORY_FULL);
 	else
 		answer_end(req, status);
 }

@@ -83,6 +83,13 @@ api_add_raw(struct buf *out, struct span raw)
 }
 
 void
+api_add_member(struct buf *out, const char *name, struct span text)
+{
+	buf_addf(out, "\"%s\":", name);
+	buf_add_json(out, text);
+}
+
+void
 api_add_refused(struct buf *out, struct span id, enum err err)
 {
 	buf_add_str(out, "{\"id\":");

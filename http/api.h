@@ -27,6 +27,10 @@ req_fn api_queues_set;
 req_fn api_workers_list;
 req_fn api_workers_remove;
 req_fn api_workers_heartbeat;
+req_fn api_audit_list;
+req_fn api_tokens_list;
+req_fn api_tokens_add;
+req_fn api_tokens_remove;
 req_fn api_stats;
 req_fn api_metrics;
 req_fn api_health;
@@ -53,6 +57,8 @@ void api_add_seconds(struct buf *out, uint64_t ms);
 void api_add_text(struct buf *out, struct span text);
 /* JSON bytes as they are; null when there are none. */
 void api_add_raw(struct buf *out, struct span raw);
+/* "name":"text" */
+void api_add_member(struct buf *out, const char *name, struct span text);
 /* {"id":...,"error":{...}} */
 void api_add_refused(struct buf *out, struct span id, enum err err);
 

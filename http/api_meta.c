@@ -3,11 +3,14 @@
 #include "http/api.h"
 
 #include "core/version.h"
+#include "http/auth.h"
 #include "http/server.h"
 
 /* http/openapi.json, embedded by the build. */
 extern const unsigned char asset_openapi[];
 extern const size_t asset_openapi_len;
+
+static store_count_cb ready_on_room;
 
 void
 api_health(struct req *req)
@@ -24,10 +27,34 @@ api_ready(struct req *req)
 	if (server_is_draining(req_server(req))) {
 		req_failf(req, ERR_NOT_READY, "the server is shutting down");
 	} else if (!store_is_ready(req_store(req), &why)) {
-		req_failf(req, ERR_NOT_READY, "%s", why);
+		/* Nobody was asked for a token: strangers are told no more. */
+		req_failf(req, ERR_NOT_READY, "%s",
+		    auth_is_local(req) ? why : "the task store is not ready");
+	} else if (server_is_over_memory(req_server(req))) {
+		req_failf(req, ERR_NOT_READY,
+		    "schedd uses more than limits.max_memory: pushes are "
+		    "refused");
 	} else {
-		buf_add_str(req_out(req), "{\"ok\":true}");
+		store_check_room(req_store(req), ready_on_room, req);
+	}
+}
+
+static void
+ready_on_room(enum err err, uint64_t count, void *arg)
+{
+	struct req *req = arg;
+
+	(void)count;
+	if (err == ERR_OK) {
+		buf_addf(req_out(req), "{\"ok\":true,\"durability\":\"%s\"}",
+		    store_durability(req_store(req)));
 		req_reply(req, 200);
+	} else if (err == ERR_STORE_FULL) {
+		req_failf(req, ERR_NOT_READY,
+		    "the memory of Redis is full (maxmemory): pushes are "
+		    "refused, taking and reporting go on");
+	} else {
+		req_failf(req, ERR_NOT_READY, "%s", err_info(err)->text);
 	}
 }
 

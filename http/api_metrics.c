@@ -13,6 +13,7 @@
 #include "core/metrics.h"
 #include "core/process.h"
 #include "core/version.h"
+#include "http/auth.h"
 #include "http/server.h"
 
 /* Queues beyond these are summed under one name, so that a page stays small
@@ -63,6 +64,8 @@ page_collect(const struct store_queue_info *q, void *arg)
 	    store_queue_counters(req_store(page->req), q->name);
 	struct sample *sample;
 
+	if (!auth_sees(req_caller(page->req), q->name))
+		return;
 	/* A queue may bear the name under which the others are summed. */
 	if (page->count < page->room && !span_is(q->name, other_name)) {
 		sample = &page->samples[page->count++];

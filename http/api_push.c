@@ -107,9 +107,13 @@ push_on_stored(
 		return;
 	}
 	out = req_out(p->req);
-	buf_addf(out,
-	    "{\"queued\":%zu,\"exists\":%zu,\"refused\":%zu,\"tasks\":[",
-	    c.queued, c.exists, c.refused);
+	buf_add_str(out, "{\"queued\":");
+	buf_add_u64(out, c.queued);
+	buf_add_str(out, ",\"exists\":");
+	buf_add_u64(out, c.exists);
+	buf_add_str(out, ",\"refused\":");
+	buf_add_u64(out, c.refused);
+	buf_add_str(out, ",\"tasks\":[");
 	for (size_t i = 0; i < n; i++) {
 		if (i > 0)
 			buf_add_char(out, ',');

@@ -4,9 +4,14 @@
 
 #include <string.h>
 
+#include "http/audit.h"
+#include "http/auth.h"
 #include "http/policy.h"
 
+enum { WHAT_MAX = 32 * 1024 /* of an audit entry; the body has 16 KiB */ };
+
 static store_queue_cb queue_on_read;
+static store_queue_cb queue_on_set;
 
 /* ---- answers ---------------------------------------------------------- */
 
@@ -118,6 +123,7 @@ api_add_queue(struct buf *out, const struct store_queue_info *q)
 /* ---- all queues ------------------------------------------------------- */
 
 struct queue_list {
+	const struct auth_caller *caller;
 	struct buf *out;
 	size_t count;
 };
@@ -127,6 +133,8 @@ list_add(const struct store_queue_info *q, void *arg)
 {
 	struct queue_list *list = arg;
 
+	if (!auth_sees(list->caller, q->name))
+		return;
 	add_comma(list->out, list->count++);
 	api_add_queue(list->out, q);
 }
@@ -134,7 +142,8 @@ list_add(const struct store_queue_info *q, void *arg)
 void
 api_queues_list(struct req *req)
 {
-	struct queue_list list = {.out = req_out(req)};
+	struct queue_list list = {
+	    .caller = req_caller(req), .out = req_out(req)};
 
 	buf_add_str(list.out, "{\"queues\":[");
 	store_queue_each(req_store(req), list_add, &list);
@@ -162,7 +171,7 @@ api_queues_set(struct req *req)
 		api_refuse(req, &b);
 	else
 		store_queue_set(req_store(req), req_param(req, "queue"),
-		    &change, queue_on_read, req);
+		    &change, queue_on_set, req);
 }
 
 static void
@@ -176,4 +185,21 @@ queue_on_read(enum err err, const struct store_queue_info *q, void *arg)
 	}
 	api_add_queue(req_out(req), q);
 	req_reply(req, 200);
+}
+
+static void
+queue_on_set(enum err err, const struct store_queue_info *q, void *arg)
+{
+	struct req *req = arg;
+	struct audit_end end = {"queue.set", 200, err, false, NULL};
+	struct buf what;
+
+	buf_init(&what, WHAT_MAX);
+	api_add_member(&what, "queue", req_param(req, "queue"));
+	buf_add_str(&what, ",\"change\":");
+	buf_add_span(&what, req_body(req));
+	if (err == ERR_OK)
+		api_add_queue(req_out(req), q);
+	audit_end(req, &end, buf_span(&what));
+	buf_clear(&what);
 }

@@ -6,9 +6,11 @@
 #include "core/metrics.h"
 #include "core/process.h"
 #include "core/version.h"
+#include "http/auth.h"
 #include "http/server.h"
 
 struct sums {
+	const struct auth_caller *caller;
 	struct buf *out; /* gets the list of queues */
 	size_t queues, paused;
 	uint64_t counts[TASK_STATE_COUNT];
@@ -36,6 +38,8 @@ stats_add_queue(const struct store_queue_info *q, void *arg)
 	struct sums *sums = arg;
 	struct buf *out = sums->out;
 
+	if (!auth_sees(sums->caller, q->name))
+		return;
 	buf_addf(out, "%s{\"name\":", sums->queues == 0 ? "" : ",");
 	buf_add_json(out, q->name);
 	buf_addf(
@@ -102,7 +106,7 @@ void
 api_stats(struct req *req)
 {
 	struct buf *out = req_out(req);
-	struct sums sums = {.out = out};
+	struct sums sums = {.caller = req_caller(req), .out = out};
 
 	buf_add_char(out, '{');
 	stats_add_server(out, req);

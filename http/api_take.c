@@ -28,7 +28,7 @@ struct take {
 
 static store_report_cb take_on_reported;
 static store_take_cb take_on_taken;
-static req_gone_fn take_on_gone;
+static req_gone_fn take_on_gone, take_on_lost;
 
 static void
 take_start(struct take *t)
@@ -137,8 +137,15 @@ take_end(struct take *t)
 		take_undo(t);
 		take_fail(t);
 	} else {
+		req_on_lost(t->req, take_on_lost, t);
 		req_reply(t->req, 200);
 	}
+}
+
+static void
+take_on_lost(void *arg)
+{
+	take_undo(arg);
 }
 
 /* One answer is in. */
@@ -204,9 +211,12 @@ take_print_task(
 
 /* How many of the tasks an answer can hold. */
 static size_t
-take_fitting(const struct buf *out, const struct store_take_result *r)
+take_fitting(struct req *req, const struct store_take_result *r)
 {
-	size_t room = out->max - REPORT_ROOM, need, i;
+	size_t room = req_out(req)->max - REPORT_ROOM, need, i;
+
+	if (req_room(req) < room)
+		room = (size_t)req_room(req);
 
 	for (i = 0; i < r->n; i++) {
 		need = r->tasks[i].payload.len + TASK_ROOM;
@@ -222,7 +232,7 @@ static void
 take_print(struct take *t, const struct store_take_result *r)
 {
 	struct buf *out = req_out(t->req);
-	size_t n = take_fitting(out, r);
+	size_t n = take_fitting(t->req, r);
 	char until[RFC3339_LEN + 1];
 
 	rfc3339_print(until, r->lease_until);
@@ -240,6 +250,8 @@ take_print(struct take *t, const struct store_take_result *r)
 		return;
 	store_untake(req_store(t->req), &t->op, t->ids + n, r->n - n);
 	t->id_count = n;
+	if (n == 0)
+		t->take_err = ERR_MEMORY_FULL;
 }
 
 static void

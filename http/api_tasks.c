@@ -1,12 +1,21 @@
 /* /v1/queues/{queue}/tasks and below, and the sets of tasks: list, show,
  * remove, retry, purge. */
 
-#include "http/api.h"
+#include <stdio.h>
 
-enum { LIMIT_DEFAULT = 100, LIMIT_MAX = 1000 };
+#include "http/api.h"
+#include "http/audit.h"
+
+enum {
+	LIMIT_DEFAULT = 100,
+	LIMIT_MAX = 1000,
+	WHAT_MAX = 64 * 1024, /* of an audit entry */
+	IDS_TOLD = 100        /* in it */
+};
 
 struct set {
 	struct req *req;
+	enum set_verb verb;
 	struct set_body body;
 };
 
@@ -152,17 +161,23 @@ static void
 remove_on_done(enum err err, const struct store_task_info *task, void *arg)
 {
 	struct req *req = arg;
-	struct buf *out = req_out(req);
+	struct audit_end end = {"task.remove", 200, err, false, NULL};
+	struct buf *out = req_out(req), what;
 
-	if (err != ERR_OK) {
-		req_fail(req, err);
-		return;
+	buf_init(&what, WHAT_MAX);
+	api_add_member(&what, "queue", req_param(req, "queue"));
+	buf_add_char(&what, ',');
+	api_add_member(&what, "id", req_param(req, "id"));
+	if (err == ERR_OK) {
+		buf_addf(
+		    &what, ",\"state\":\"%s\"", task_state_name(task->state));
+		buf_add_str(out, "{\"id\":");
+		buf_add_json(out, task->id);
+		buf_addf(out, ",\"state\":\"%s\",\"removed\":true}",
+		    task_state_name(task->state));
 	}
-	buf_add_str(out, "{\"id\":");
-	buf_add_json(out, task->id);
-	buf_addf(out, ",\"state\":\"%s\",\"removed\":true}",
-	    task_state_name(task->state));
-	req_reply(req, 200);
+	audit_end(req, &end, buf_span(&what));
+	buf_clear(&what);
 }
 
 /* ---- sets of tasks ---------------------------------------------------- */
@@ -175,6 +190,7 @@ set_start(struct req *req, enum set_verb verb)
 	struct body b;
 
 	set->req = req;
+	set->verb = verb;
 	api_body(req, &b);
 	if (body_read_set(&b, &set->body, verb) != ERR_OK) {
 		api_refuse(req, &b);
@@ -202,20 +218,58 @@ api_tasks_purge(struct req *req)
 	set_start(req, SET_PURGE);
 }
 
+/* What the audit trail is told of it. */
+static void
+set_describe(struct buf *what, const struct set *set, uint64_t count)
+{
+	const struct set_body *body = &set->body;
+
+	api_add_member(what, "queue", req_param(set->req, "queue"));
+	buf_addf(what, ",\"state\":\"%s\",\"count\":%llu,",
+	    task_state_name(body->state), (unsigned long long)count);
+	if (body->ids == NULL) {
+		api_add_member(what, "match", body->match);
+		return;
+	}
+	buf_addf(what, "\"id_count\":%zu,\"ids\":[", body->id_count);
+	for (size_t i = 0; i < body->id_count && i < IDS_TOLD; i++) {
+		if (i > 0)
+			buf_add_char(what, ',');
+		buf_add_json(what, body->ids[i]);
+	}
+	buf_add_char(what, ']');
+}
+
 static void
 set_on_done(enum err err, uint64_t count, void *arg)
 {
 	struct set *set = arg;
+	bool is_purge = set->verb == SET_PURGE;
+	struct audit_end end = {
+	    is_purge ? "tasks.purge" : "tasks.retry", 200, err, false, NULL};
+	char detail[64];
+	struct buf what;
 
-	if (err != ERR_OK && count > 0) {
-		req_failf(set->req, err, "after %llu tasks were acted on",
-		    (unsigned long long)count);
-	} else if (err != ERR_OK) {
-		req_fail(set->req, err);
-	} else {
+	if (err == ERR_OK)
 		buf_addf(req_out(set->req), "{\"count\":%llu,\"dry_run\":%s}",
 		    (unsigned long long)count,
 		    set->body.dry_run ? "true" : "false");
-		req_reply(set->req, 200);
+	if (set->body.dry_run) {
+		if (err == ERR_OK)
+			req_reply(set->req, 200);
+		else
+			req_fail(set->req, err);
+		return;
 	}
+	if (err != ERR_OK && count > 0) {
+		snprintf(detail, sizeof(detail),
+		    "after %llu tasks were acted on",
+		    (unsigned long long)count);
+		end.is_partly = true;
+		end.detail = arena_dup(req_arena(set->req), span_of(detail));
+	}
+	buf_init(&what, WHAT_MAX);
+	set_describe(&what, set, count);
+	audit_end(set->req, &end, buf_span(&what));
+	buf_clear(&what);
 }

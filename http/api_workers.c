@@ -1,6 +1,9 @@
 /* /v1/workers: heartbeats, the list, forgetting one. */
 
 #include "http/api.h"
+#include "http/audit.h"
+
+enum { WHAT_MAX = 1024 /* of an audit entry */ };
 
 static store_workers_cb list_on_read;
 static store_count_cb remove_on_done;
@@ -86,15 +89,19 @@ static void
 remove_on_done(enum err err, uint64_t count, void *arg)
 {
 	struct req *req = arg;
-	struct buf *out = req_out(req);
+	struct audit_end end = {
+	    "worker.remove", 200, err, err != ERR_OK && count > 0, NULL};
+	struct buf *out = req_out(req), what;
 
-	if (err != ERR_OK) {
-		req_fail(req, err);
-		return;
+	buf_init(&what, WHAT_MAX);
+	api_add_member(&what, "worker", req_param(req, "worker"));
+	buf_addf(&what, ",\"reclaimed\":%llu", (unsigned long long)count);
+	if (err == ERR_OK) {
+		buf_add_str(out, "{\"name\":");
+		buf_add_json(out, req_param(req, "worker"));
+		buf_addf(out, ",\"reclaimed\":%llu,\"removed\":true}",
+		    (unsigned long long)count);
 	}
-	buf_add_str(out, "{\"name\":");
-	buf_add_json(out, req_param(req, "worker"));
-	buf_addf(out, ",\"reclaimed\":%llu,\"removed\":true}",
-	    (unsigned long long)count);
-	req_reply(req, 200);
+	audit_end(req, &end, buf_span(&what));
+	buf_clear(&what);
 }

@@ -136,6 +136,14 @@ enum err body_read_policy(
  * it says nothing. */
 enum err body_read_heartbeat(struct body *b, struct span *details) MUST_CHECK;
 
+struct token_body {
+	struct span name;
+	enum role role;
+	struct span queues;  /* globs with a space between */
+	uint64_t expires_ms; /* from now; 0 = never */
+};
+enum err body_read_token(struct body *b, struct token_body *out) MUST_CHECK;
+
 /* Longest beginning of at most max bytes that does not cut a character. */
 struct span utf8_cut(struct span text, size_t max);
 

@@ -16,6 +16,7 @@
 #include "core/mem.h"
 #include "core/metrics.h"
 #include "http/conn_priv.h"
+#include "http/tls.h"
 
 enum {
 	KIB = 1024,
@@ -73,6 +74,12 @@ conn_peer(const struct conn *c)
 	return c->peer;
 }
 
+unsigned
+conn_flags(const struct conn *c)
+{
+	return c->flags;
+}
+
 /* No further request is read; what is under way is answered. */
 void
 conn_stop_reading(struct conn *c, enum close_reason reason, bool lingers)
@@ -102,20 +109,11 @@ conn_set_class(struct conn *c, enum conn_class class)
 
 /* ---- opening ---------------------------------------------------------- */
 
-/* The one place where a transport is made: TLS will be another bufferevent,
- * on a connection that is not plain, which takes no short cuts past it. */
-static struct bufferevent *
-bev_new(struct server *s, int fd)
-{
-	return bufferevent_socket_new(
-	    loop_base(s->loop), fd, BEV_OPT_CLOSE_ON_FREE);
-}
-
 /* NULL (and the socket closed) when memory is short. */
 static struct conn *
-conn_new(struct server *s, int fd, const char *peer)
+conn_new(struct server *s, int fd, const char *peer, unsigned flags)
 {
-	struct bufferevent *bev = bev_new(s, fd);
+	struct bufferevent *bev = conn_make_bev(s, fd, flags);
 	struct conn *c;
 
 	if (bev == NULL) {
@@ -125,7 +123,9 @@ conn_new(struct server *s, int fd, const char *peer)
 	c = xcalloc(1, sizeof(*c));
 	c->server = s;
 	c->bev = bev;
-	c->is_plain = true;
+	c->flags = flags;
+	c->is_plain = (flags & LISTEN_TLS) == 0;
+	c->is_shaking = !c->is_plain;
 	c->is_fresh = true;
 	c->class_at_us = clock_mono_us();
 	list_init(&c->flush_link);
@@ -141,17 +141,19 @@ conn_new(struct server *s, int fd, const char *peer)
 	bufferevent_setcb(
 	    bev, conn_on_readable, conn_on_written, conn_on_event, c);
 	bufferevent_enable(bev, EV_READ | EV_WRITE);
-	conn_set_class(c, CLASS_IDLE);
+	conn_set_class(c, c->is_shaking ? CLASS_HANDSHAKE : CLASS_IDLE);
 	return c;
 }
 
 void
-conn_open(struct server *s, int fd, const char *peer)
+conn_open(struct server *s, int fd, const char *peer, unsigned flags)
 {
-	struct conn *c = conn_new(s, fd, peer);
+	struct conn *c = conn_new(s, fd, peer, flags);
 
-	if (c != NULL)
-		log_debug("http.open", "peer=%s", c->peer);
+	if (c == NULL)
+		return;
+	c->from = peers_join(s->peers, c->peer);
+	log_debug("http.open", "peer=%s", c->peer);
 }
 
 /* A request that is refused before it has a head, or for its head. */
@@ -166,9 +168,10 @@ conn_refuse(struct conn *c, enum err err, const char *why)
 }
 
 void
-conn_open_refused(struct server *s, int fd, const char *peer, enum err err)
+conn_open_refused(
+    struct server *s, int fd, const char *peer, unsigned flags, enum err err)
 {
-	struct conn *c = conn_new(s, fd, peer);
+	struct conn *c = conn_new(s, fd, peer, flags);
 
 	if (c == NULL)
 		return;
@@ -190,10 +193,12 @@ reason_name(enum close_reason reason)
 	    [CLOSE_ANSWERED] = "answered",
 	    [CLOSE_REFUSED] = "refused",
 	    [CLOSE_IDLE] = "idle",
+	    [CLOSE_HANDSHAKE] = "handshake",
 	    [CLOSE_TIMEOUT_HEAD] = "timeout_head",
 	    [CLOSE_TIMEOUT_BODY] = "timeout_body",
 	    [CLOSE_TIMEOUT_WRITE] = "timeout_write",
 	    [CLOSE_TOO_MANY] = "too_many",
+	    [CLOSE_REVOKED] = "revoked",
 	    [CLOSE_SHUTDOWN] = "shutdown",
 	};
 
@@ -212,6 +217,8 @@ conn_account_close(struct conn *c, enum close_reason reason)
 	metric_add_series(METRIC_HTTP_CLOSED, *slot - 1, 1);
 	s->conn_count--;
 	s->extra_count -= c->is_extra;
+	if (c->from != NULL)
+		peer_leave(c->from);
 	metric_set(METRIC_HTTP_CONNECTIONS, (double)s->conn_count);
 	log_debug("http.close", "peer=%s reason=%s under_way=%zu", c->peer,
 	    reason_name(reason), c->req_count);
@@ -240,7 +247,8 @@ conn_next_untold(struct conn *c)
 }
 
 /* Requests that no handler has end here; the others are told. A handler may
- * end its request (any of them) when it is told. */
+ * end its request (any of them) when it is told. Whose answer waited behind
+ * another's is told that it went nowhere. */
 static void
 conn_abandon_reqs(struct conn *c)
 {
@@ -248,10 +256,13 @@ conn_abandon_reqs(struct conn *c)
 
 	c->reading = NULL;
 	while ((req = conn_next_untold(c)) != NULL) {
-		if (req->state == REQ_RUNNING)
+		if (req->state == REQ_RUNNING) {
 			req_set_gone(req);
-		else
-			conn_release_req(c, req);
+			continue;
+		}
+		if (req->state == REQ_ANSWERED)
+			req_set_lost(req);
+		conn_release_req(c, req);
 	}
 }
 
@@ -269,6 +280,8 @@ conn_close(struct conn *c, enum close_reason reason)
 
 	c->is_leaving = true;
 	conn_account_close(c, reason);
+	if (!c->is_plain)
+		tls_say_end(c->bev);
 	bufferevent_free(c->bev);
 	c->bev = NULL;
 	list_del(&c->flush_link);
@@ -292,6 +305,8 @@ conn_finish(struct conn *c)
 	}
 	/* A socket closed with unread input is reset, and the reset may
 	 * overtake the answer. So the client closes first. */
+	if (!c->is_plain)
+		tls_say_end(c->bev);
 	shutdown(bufferevent_getfd(c->bev), SHUT_WR);
 	c->linger_at_us = clock_mono_us();
 	conn_set_class(c, CLASS_LINGER);
@@ -300,6 +315,20 @@ conn_finish(struct conn *c)
 
 /* ---- requests --------------------------------------------------------- */
 
+/* The last request is one that reads, and was not answered yet. Its answer
+ * may be long: a pipeline of them, asked of Redis all at once, would keep
+ * everybody else waiting. */
+static bool
+conn_awaits_read(const struct conn *c)
+{
+	const struct route *route;
+
+	if (list_is_empty(&c->reqs))
+		return false;
+	route = CONTAINER_OF(c->reqs.prev, struct req, link)->match.route;
+	return route != NULL && route->role == ROLE_VIEWER;
+}
+
 /* A body is read to its end; a next request only while there is room. */
 static bool
 conn_may_parse(struct conn *c)
@@ -307,6 +336,7 @@ conn_may_parse(struct conn *c)
 	if (!conn_is_in_head(c))
 		return true;
 	return !c->is_closing && c->req_count < CONN_IN_FLIGHT_MAX &&
+	       !conn_awaits_read(c) &&
 	       evbuffer_get_length(conn_output(c)) + c->answer_bytes <=
 		   ANSWERS_MAX;
 }
@@ -365,9 +395,14 @@ conn_on_head(struct conn *c)
 static void
 conn_on_piece(struct conn *c)
 {
+	struct req *req = c->reading;
+
 	c->piece_at_us = clock_mono_us();
-	if (c->reading != NULL)
-		buf_add_span(&c->reading->body, c->parser.piece);
+	if (req == NULL || req_add_body(req, c->parser.piece))
+		return;
+	conn_stop_reading(c, CLOSE_REFUSED, true);
+	c->reading = NULL;
+	req_refuse(req, ERR_MEMORY_FULL, "");
 }
 
 /* The request is whole. */
@@ -486,6 +521,8 @@ conn_discard(struct conn *c)
 static enum conn_class
 conn_find_class(struct conn *c)
 {
+	if (c->is_shaking)
+		return CLASS_HANDSHAKE;
 	if (!conn_is_in_head(c))
 		return CLASS_BODY;
 	if (c->is_closing)
@@ -532,7 +569,8 @@ conn_pull_body(struct conn *c)
 	ssize_t got;
 
 	for (int i = 0; i < PULLS_MAX && !conn_has_input(c); i++) {
-		if (parser_body_left(&c->parser) < PULL_MIN)
+		if (conn_is_in_head(c) ||
+		    parser_body_left(&c->parser) < PULL_MIN)
 			return;
 		if (parser_body_left(&c->parser) < n)
 			n = (size_t)parser_body_left(&c->parser);
@@ -570,7 +608,11 @@ conn_on_event(struct bufferevent *bev, short what, void *arg)
 	struct conn *c = arg;
 
 	(void)bev;
-	if (c->class == CLASS_LINGER)
+	if ((what & BEV_EVENT_CONNECTED) != 0)
+		conn_on_shaken(c);
+	else if (c->is_shaking)
+		conn_on_shake_failed(c);
+	else if (c->class == CLASS_LINGER)
 		conn_close(c, c->reason);
 	else if ((what & BEV_EVENT_EOF) != 0)
 		conn_close(c, CLOSE_CLIENT);

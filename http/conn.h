@@ -22,15 +22,16 @@ struct req;
 
 enum { CONN_PEER_MAX = 64 };
 
-/* Takes the socket. peer is copied. */
-void conn_open(struct server *s, int fd, const char *peer);
+/* Takes the socket. peer is copied; flags: LISTEN_ bits. */
+void conn_open(struct server *s, int fd, const char *peer, unsigned flags);
 /* Answers with the error before anything was asked, then closes. */
 void conn_open_refused(
-    struct server *s, int fd, const char *peer, enum err err);
+    struct server *s, int fd, const char *peer, unsigned flags, enum err err);
 /* Closes at once, telling requests that are under way. */
 void conn_close(struct conn *c, enum close_reason reason);
 
 const char *conn_peer(const struct conn *c);
+unsigned conn_flags(const struct conn *c);
 /* Is this request's answer to be the last, with Connection: close? */
 bool conn_closes_after(struct conn *c, const struct req *req);
 /* The request's answer is built; called last in req_reply. */
@@ -38,8 +39,11 @@ void conn_on_answered(struct conn *c, struct req *req);
 
 /* For the server: the end of a turn, the coarse timer, the drain, the end. */
 void conns_flush(struct server *s);
-void conns_sweep(struct server *s);
+/* False when it closed many and more are due. */
+bool conns_sweep(struct server *s);
 void conns_close_idle(struct server *s);
 void conns_free(struct server *s);
+/* Closes those with a request under way whose token is no longer good. */
+void conns_close_revoked(struct server *s);
 
 #endif

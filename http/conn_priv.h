@@ -2,8 +2,8 @@
 #define SCHEDD_HTTP_CONN_PRIV_H
 
 /*
- * The inside of a connection: conn.c reads, conn_write.c writes, conn_sweep.c
- * keeps the deadlines.
+ * The inside of a connection: conn.c reads, conn_write.c writes, conn_tls.c
+ * shakes hands, conn_sweep.c keeps the deadlines.
  */
 
 #include "http/conn.h"
@@ -20,6 +20,7 @@ struct conn {
 	struct list flush_link;
 	struct list writer_link;
 	struct server *server;
+	struct peer *from;       /* NULL beyond the cap */
 	struct bufferevent *bev; /* NULL once closed */
 	struct parser parser;
 	struct list reqs; /* oldest first, until their answer is written */
@@ -34,6 +35,7 @@ struct conn {
 	uint64_t discarded;
 	int64_t linger_at_us;     /* since when it lingers */
 	enum close_reason reason; /* of the end that is under way */
+	bool is_shaking;          /* hands, over TLS */
 	bool is_plain;            /* what is on the socket is what we say */
 	bool is_closing;          /* reads no further request */
 	bool lingers;             /* so that the client sees the last answer */
@@ -41,6 +43,7 @@ struct conn {
 	bool is_fresh;            /* what it waits for began anew */
 	bool is_leaving;          /* inside conn_close */
 	bool is_extra;            /* beyond the cap */
+	unsigned flags;           /* LISTEN_ bits */
 	char peer[CONN_PEER_MAX];
 };
 
@@ -66,6 +69,12 @@ void conn_go_on(struct conn *c);
 /* The same without reading. */
 void conn_settle(struct conn *c);
 void conn_free(struct conn *c);
+
+/* The transport of a new connection; NULL when memory is short. */
+struct bufferevent *conn_make_bev(struct server *s, int fd, unsigned flags);
+void conn_on_shaken(struct conn *c);
+/* Closes it. */
+void conn_on_shake_failed(struct conn *c);
 
 /* bufferevent callback: all output was written. */
 void conn_on_written(struct bufferevent *bev, void *arg);

@@ -3,11 +3,13 @@
 #include <event2/buffer.h>
 
 #include "core/mem.h"
+#include "http/auth.h"
 #include "http/conn_priv.h"
 
 enum {
-	BODY_TIME_US = 30000000,  /* a body may take this, plus its size */
-	LINGER_QUIET_US = 5000000 /* of a client that sends nothing more */
+	BODY_TIME_US = 30000000,   /* a body may take this, plus its size */
+	LINGER_QUIET_US = 5000000, /* of a client that sends nothing more */
+	CLOSES_MAX = 64 /* in one go, which takes half a millisecond */
 };
 
 static bool
@@ -75,30 +77,79 @@ conn_writes_late(struct conn *c)
 	       (int64_t)c->server->conf->http_write_timeout_ms * 1000;
 }
 
-void
+bool
 conns_sweep(struct server *s)
 {
 	const int64_t idle_us = (int64_t)s->conf->http_idle_timeout_ms * 1000;
 	const int64_t head_us = (int64_t)s->conf->http_header_timeout_ms * 1000;
 	struct list *pos, *tmp;
 	struct conn *c;
+	int left = CLOSES_MAX;
 
-	while ((c = class_late(s, CLASS_IDLE, idle_us)) != NULL)
+	while (left > 0 && (c = class_late(s, CLASS_IDLE, idle_us)) != NULL) {
 		conn_close(c, CLOSE_IDLE);
-	while ((c = class_late(s, CLASS_HEAD, head_us)) != NULL)
+		left--;
+	}
+	while (
+	    left > 0 && (c = class_late(s, CLASS_HANDSHAKE, head_us)) != NULL) {
+		conn_close(c, CLOSE_HANDSHAKE);
+		left--;
+	}
+	while (left > 0 && (c = class_late(s, CLASS_HEAD, head_us)) != NULL) {
 		conn_time_out(c, CLOSE_TIMEOUT_HEAD);
-	while ((c = class_late(s, CLASS_LINGER, LINGER_QUIET_US)) != NULL)
+		left--;
+	}
+	while (left > 0 &&
+	       (c = class_late(s, CLASS_LINGER, LINGER_QUIET_US)) != NULL) {
 		conn_close(c, c->reason);
+		left--;
+	}
 	LIST_FOREACH_SAFE (pos, tmp, &s->classes[CLASS_BODY]) {
 		c = CONTAINER_OF(pos, struct conn, link);
-		if (conn_body_is_late(c))
+		if (left > 0 && conn_body_is_late(c)) {
 			conn_time_out(c, CLOSE_TIMEOUT_BODY);
+			left--;
+		}
 	}
 	LIST_FOREACH_SAFE (pos, tmp, &s->writers) {
 		c = CONTAINER_OF(pos, struct conn, writer_link);
-		if (conn_writes_late(c))
+		if (conn_writes_late(c) && left > 0) {
 			conn_close(c, CLOSE_TIMEOUT_WRITE);
+			left--;
+		}
 	}
+	return left > 0;
+}
+
+/* ---- tokens that ended ------------------------------------------------ */
+
+static bool
+conn_is_revoked(struct conn *c)
+{
+	struct list *pos;
+
+	LIST_FOREACH (pos, &c->reqs) {
+		struct req *req = CONTAINER_OF(pos, struct req, link);
+
+		if (req->state != REQ_ANSWERED && !req->is_settled &&
+		    !auth_is_current(req))
+			return true;
+	}
+	return false;
+}
+
+void
+conns_close_revoked(struct server *s)
+{
+	struct list *pos, *tmp;
+
+	for (int class = 0; class < CLASS_COUNT; class ++)
+		LIST_FOREACH_SAFE (pos, tmp, &s->classes[class]) {
+			struct conn *c = CONTAINER_OF(pos, struct conn, link);
+
+			if (conn_is_revoked(c))
+				conn_close(c, CLOSE_REVOKED);
+		}
 }
 
 /* ---- the end of the server -------------------------------------------- */

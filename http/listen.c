@@ -18,7 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <event2/listener.h>
+#include <event2/event.h>
 
 #include "core/clock.h"
 #include "core/log.h"
@@ -28,9 +28,10 @@ enum {
 	LISTENERS_MAX = 16,
 	BACKLOG = 4096,
 	REST_MS = 200,    /* when descriptors are short */
+	ACCEPT_MAX = 64,  /* in one go: half a millisecond */
 	SURPLUS_MAX = 16, /* turned away in one go */
 	SAY_AGAIN_US = 10000000,
-	ADDR_MAX = 128 /* "unix:" and sun_path, "[v6]:port" */
+	ADDR_MAX = 128 /* "unix:" and sun_path, "tls:[v6]:port" */
 };
 
 union address {
@@ -42,9 +43,11 @@ union address {
 
 struct listener {
 	struct listeners *owner;
-	struct evconnlistener *lev;
+	struct event *ev; /* readable: somebody is there */
+	int fd;
 	char addr[ADDR_MAX];
 	bool is_unix;
+	unsigned flags; /* LISTEN_LOCAL, LISTEN_TLS */
 };
 
 struct listeners {
@@ -195,6 +198,13 @@ unix_bind(const union address *a)
 	return -1;
 }
 
+static bool
+has_prefix(struct span text, struct span prefix)
+{
+	return text.len >= prefix.len &&
+	       memcmp(text.p, prefix.p, prefix.len) == 0;
+}
+
 static enum err
 open_unix(struct listener *l, struct span text, int *fd, struct buf *why)
 {
@@ -212,6 +222,7 @@ open_unix(struct listener *l, struct span text, int *fd, struct buf *why)
 		    errno == EEXIST ? "something is there that is no socket"
 				    : strerror(errno));
 	l->is_unix = true;
+	l->flags = LISTEN_LOCAL;
 	snprintf(l->addr, sizeof(l->addr), "%.*s", SPAN_ARG(text));
 	return ERR_OK;
 }
@@ -221,54 +232,55 @@ open_tcp(struct listener *l, struct span text, int *fd, struct buf *why)
 {
 	union address a;
 	socklen_t len;
+	struct span addr = text;
+	size_t skip = 0;
 
-	if (!parse_tcp(text, &a, &len))
+	if (has_prefix(text, SPAN("tls:"))) {
+		l->flags |= LISTEN_TLS;
+		skip = 4;
+		addr = (struct span){text.p + skip, text.len - skip};
+	}
+	if (!parse_tcp(addr, &a, &len))
 		return fail(why, text,
-		    "expected IP:port, [IPv6]:port, localhost:port or "
-		    "unix:/path");
-	if (!is_loopback(&a))
-		return fail(why, text,
-		    "needs TLS and tokens, which this version does not have; "
-		    "listen on loopback or a unix socket");
+		    "expected IP:port, [IPv6]:port, localhost:port, the same "
+		    "with tls: before it, or unix:/path");
+	if (is_loopback(&a)) {
+		l->flags |= LISTEN_LOCAL;
+	} else if (skip == 0) {
+		(void)fail(why, text,
+		    "an address beyond this machine needs TLS and tokens: "
+		    "write tls: before it, and set http.tls_cert and "
+		    "http.tls_key");
+		return ERR_ACCESS_OPEN;
+	}
 	*fd = tcp_bind(&a, len);
 	if (*fd < 0)
 		return fail(why, text, strerror(errno));
 	ASSERT(getsockname(*fd, &a.sa, &len) == 0);
-	print_tcp(l->addr, sizeof(l->addr), &a);
+	memcpy(l->addr, "tls:", skip);
+	print_tcp(l->addr + skip, sizeof(l->addr) - skip, &a);
 	return ERR_OK;
 }
 
 /* ---- accepting -------------------------------------------------------- */
 
-static void
-print_peer(char *dst, size_t size, int fd, const struct sockaddr *sa)
+/* The client's address as text; returns the LISTEN_ bits that follow from
+ * it. */
+static unsigned
+print_peer(char *dst, size_t size, int fd, const union address *a)
 {
 	struct ucred cred = {.uid = (uid_t)-1};
 	socklen_t len = sizeof(cred);
-	union address a;
 
-	if (sa->sa_family == AF_INET || sa->sa_family == AF_INET6) {
-		memcpy(&a, sa,
-		    sa->sa_family == AF_INET ? sizeof(a.in4) : sizeof(a.in6));
-		print_tcp(dst, size, &a);
-		return;
+	if (a->sa.sa_family == AF_INET || a->sa.sa_family == AF_INET6) {
+		print_tcp(dst, size, a);
+		return is_loopback(a) ? LISTEN_FROM_HERE : 0;
 	}
 	(void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len);
 	snprintf(dst, size, "unix:uid=%u", (unsigned)cred.uid);
-}
-
-static void
-listen_on_accept(struct evconnlistener *lev, evutil_socket_t fd,
-    struct sockaddr *sa, int len, void *arg)
-{
-	struct listener *l = arg;
-	struct listeners *ls = l->owner;
-	char peer[ADDR_MAX];
-
-	(void)lev;
-	(void)len;
-	print_peer(peer, sizeof(peer), fd, sa);
-	ls->calls.on_client(fd, peer, ls->calls.arg);
+	return cred.uid == 0 || cred.uid == geteuid()
+		   ? LISTEN_FROM_HERE | LISTEN_OWNER
+		   : LISTEN_FROM_HERE;
 }
 
 /* With the reserved descriptor given up there is one to accept with. */
@@ -291,23 +303,22 @@ turn_away(struct listeners *ls, int listen_fd)
 	ls->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
+/* Descriptors or memory are short: all listeners rest. */
 static void
-listen_on_error(struct evconnlistener *lev, void *arg)
+listen_on_shortage(struct listener *l, int error)
 {
-	struct listener *l = arg;
 	struct listeners *ls = l->owner;
-	int saved = errno;
 	int64_t now = clock_mono_us();
 
 	if (ls->said_at_us == 0 || now - ls->said_at_us > SAY_AGAIN_US) {
 		log_warn("http.accept_failed", "addr=%s errno=%d rest_ms=%d",
-		    l->addr, saved, REST_MS);
+		    l->addr, error, REST_MS);
 		ls->said_at_us = now;
 	}
-	if (saved == EMFILE || saved == ENFILE)
-		turn_away(ls, evconnlistener_get_fd(lev));
+	if (error == EMFILE || error == ENFILE)
+		turn_away(ls, l->fd);
 	for (size_t i = 0; i < ls->count; i++)
-		evconnlistener_disable(ls->items[i].lev);
+		event_del(ls->items[i].ev);
 	timer_arm_ms(&ls->rest_timer, REST_MS);
 }
 
@@ -317,7 +328,46 @@ listen_on_rested(void *arg)
 	struct listeners *ls = arg;
 
 	for (size_t i = 0; i < ls->count; i++)
-		evconnlistener_enable(ls->items[i].lev);
+		ASSERT(event_add(ls->items[i].ev, NULL) == 0);
+}
+
+/* False when there is nobody more to accept now. */
+static bool
+accept_one(struct listener *l)
+{
+	struct listeners *ls = l->owner;
+	char peer[ADDR_MAX];
+	unsigned flags;
+	union address a = {0};
+	socklen_t len = sizeof(a);
+	int fd = accept4(l->fd, &a.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd >= 0) {
+		flags = l->flags | print_peer(peer, sizeof(peer), fd, &a);
+		ls->calls.on_client(fd, peer, flags, ls->calls.arg);
+		return true;
+	}
+	/* One that left, or was refused, while it waited. */
+	if (errno == EINTR || errno == ECONNABORTED || errno == EPERM ||
+	    errno == EPROTO)
+		return true;
+	if (errno != EAGAIN)
+		listen_on_shortage(l, errno);
+	return false;
+}
+
+/* Whoever is left after some is found again by the next poll: a crowd that
+ * arrives must not hold the loop. */
+static void
+listen_on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct listener *l = arg;
+
+	(void)fd;
+	(void)what;
+	for (int i = 0; i < ACCEPT_MAX; i++)
+		if (!accept_one(l))
+			break;
 }
 
 /* ---- opening and closing ---------------------------------------------- */
@@ -325,7 +375,6 @@ listen_on_rested(void *arg)
 static enum err
 listener_open(struct listeners *ls, struct span text, struct buf *why)
 {
-	const unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC;
 	struct listener *l = &ls->items[ls->count];
 	enum err err;
 	int fd = -1;
@@ -333,16 +382,16 @@ listener_open(struct listeners *ls, struct span text, struct buf *why)
 	if (ls->count == LISTENERS_MAX)
 		return fail(why, text, "at most 16 addresses");
 	l->owner = ls;
-	if (text.len >= 5 && memcmp(text.p, "unix:", 5) == 0)
+	if (has_prefix(text, SPAN("unix:")))
 		err = open_unix(l, text, &fd, why);
 	else
 		err = open_tcp(l, text, &fd, why);
 	if (err != ERR_OK)
 		return err;
-	l->lev = evconnlistener_new(
-	    loop_base(ls->loop), listen_on_accept, l, flags, 0, fd);
-	ASSERT(l->lev != NULL);
-	evconnlistener_set_error_cb(l->lev, listen_on_error);
+	l->fd = fd;
+	l->ev = event_new(loop_base(ls->loop), fd, EV_READ | EV_PERSIST,
+	    listen_on_readable, l);
+	ASSERT(l->ev != NULL && event_add(l->ev, NULL) == 0);
 	ls->count++;
 	return ERR_OK;
 }
@@ -392,12 +441,19 @@ listeners_close(struct listeners *ls)
 	for (size_t i = 0; i < ls->count; i++) {
 		if (ls->items[i].is_unix)
 			unlink(ls->items[i].addr + 5);
-		evconnlistener_free(ls->items[i].lev);
+		event_free(ls->items[i].ev);
+		close(ls->items[i].fd);
 	}
 	timer_clear(&ls->rest_timer);
 	if (ls->reserve_fd >= 0)
 		close(ls->reserve_fd);
 	free(ls);
+}
+
+unsigned
+listeners_flags(const struct listeners *ls, size_t i)
+{
+	return i < ls->count ? ls->items[i].flags : 0;
 }
 
 const char *

@@ -37,7 +37,8 @@ enum {
 	SEEN_HOST = 1u << 0,
 	SEEN_LENGTH = 1u << 1,
 	SEEN_CODING = 1u << 2,
-	SEEN_CLOSE = 1u << 3
+	SEEN_CLOSE = 1u << 3,
+	SEEN_AUTHORIZATION = 1u << 4
 };
 
 /* What a byte may be part of: tokens, field values, targets, Host. */
@@ -299,8 +300,18 @@ read_request_id(struct parser *p, const char *in, struct span value)
 	p->request_id.len = (uint32_t)value.len;
 }
 
-/* The few headers that mean something to us. (Authorization joins them with
- * the tokens.) */
+static bool
+read_authorization(struct parser *p, const char *in, struct span value)
+{
+	if (!see_once(
+		p, SEEN_AUTHORIZATION, "there is more than one Authorization"))
+		return false;
+	p->authorization.at = (uint32_t)(value.p - in);
+	p->authorization.len = (uint32_t)value.len;
+	return true;
+}
+
+/* The few headers that mean something to us. */
 static bool
 read_known(
     struct parser *p, const char *in, struct span name, struct span value)
@@ -321,6 +332,10 @@ read_known(
 	case 12:
 		if (is_word(name, SPAN("X-Request-Id")))
 			read_request_id(p, in, value);
+		break;
+	case 13:
+		if (is_word(name, SPAN("Authorization")))
+			return read_authorization(p, in, value);
 		break;
 	case 14:
 		if (is_word(name, SPAN("Content-Length")))
@@ -377,6 +392,8 @@ end_head(struct parser *p, const char *in, size_t *used)
 	h->method = (struct span){in + p->method.at, p->method.len};
 	h->target = (struct span){in + p->target.at, p->target.len};
 	h->request_id = (struct span){in + p->request_id.at, p->request_id.len};
+	h->authorization =
+	    (struct span){in + p->authorization.at, p->authorization.len};
 	p->left = h->length;
 	p->state = STATE_DONE;
 	if (h->is_chunked)

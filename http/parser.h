@@ -45,7 +45,8 @@ struct parser_head {
 	struct span method;
 	struct span target;     /* begins with '/', or is "*" */
 	struct span request_id; /* X-Request-Id when it is usable, else empty */
-	uint64_t length;        /* Content-Length; 0 without */
+	struct span authorization;
+	uint64_t length; /* Content-Length; 0 without */
 	bool has_length;
 	bool is_chunked;
 	bool is_http10;
@@ -73,7 +74,7 @@ struct parser {
 	/* Offsets of the spans above; the input may move between calls. */
 	struct {
 		uint32_t at, len;
-	} method, target, request_id;
+	} method, target, request_id, authorization;
 };
 
 void parser_init(struct parser *p);

@@ -78,10 +78,10 @@ req_new(struct server *s, struct conn *c)
 	req->caller = NULL;
 	req->body_max = 0;
 	req->is_http10 = req->keep_alive = req->closes = false;
-	req->continue_due = req->gone = false;
+	req->continue_due = req->gone = req->is_settled = false;
 	req->type = "application/json";
 	req->header_count = 0;
-	req->gone_fn = NULL;
+	req->gone_fn = req->lost_fn = NULL;
 	req->began_us = clock_mono_us();
 	req->detail[0] = '\0';
 	req->id[0] = '\0';
@@ -95,6 +95,8 @@ req_release(struct req *req)
 
 	list_del(&req->link);
 	s->req_count--;
+	s->budget.held -= req->held;
+	req->held = 0;
 	if (s->spare_count >= SPARES_MAX) {
 		req_free(req);
 	} else {
@@ -163,7 +165,8 @@ req_set_target(struct req *req, struct span target, struct span *query)
 }
 
 static enum err
-req_find_route(struct req *req, struct span query)
+req_find_route(
+    struct req *req, const struct parser_head *head, struct span query)
 {
 	const struct route *route;
 	enum err err;
@@ -175,7 +178,7 @@ req_find_route(struct req *req, struct span query)
 	err = route_find(req->arena, req->method, req->path, &req->match);
 	route = req->match.route;
 	if (err == ERR_OK)
-		err = auth_check(req, &req->caller);
+		err = auth_check(req, head->authorization, &req->caller);
 	if (err != ERR_OK)
 		return err;
 	return query_parse(req->arena, query, route == NULL ? "" : route->query,
@@ -197,6 +200,8 @@ req_check_length(struct req *req, const struct parser_head *head)
 		    req, ERR_BODY_TOO_LARGE, "this request takes no body");
 	if (head->length > req->body_max)
 		return ERR_BODY_TOO_LARGE;
+	if (head->length > req_room(req) || req_room(req) == 0)
+		return req_say(req, ERR_MEMORY_FULL, "limits.max_memory");
 	if ((req->method & bodied) != 0 && req->body_max > 0 &&
 	    !head->has_length && !head->is_chunked)
 		return ERR_LENGTH_REQUIRED;
@@ -223,12 +228,23 @@ req_open(struct req *req, const struct parser_head *head)
 	if (req->method == 0)
 		return req_say(
 		    req, ERR_NOT_IMPLEMENTED, "the method is not known");
-	err = req_find_route(req, query);
+	err = req_find_route(req, head, query);
 	if (err == ERR_OK)
 		err = req_check_length(req, head);
 	req->continue_due = err == ERR_OK && head->expect == EXPECT_CONTINUE &&
 			    (head->is_chunked || head->length > 0);
 	return err;
+}
+
+bool
+req_add_body(struct req *req, struct span piece)
+{
+	if (piece.len > req_room(req))
+		return false;
+	buf_add_span(&req->body, piece);
+	req->held += piece.len;
+	req->server->budget.held += piece.len;
+	return true;
 }
 
 /* ---- running ---------------------------------------------------------- */
@@ -289,6 +305,13 @@ req_set_gone(struct req *req)
 	req->gone_fn = NULL;
 	if (fn != NULL && req->state == REQ_RUNNING)
 		fn(req->gone_arg);
+}
+
+void
+req_set_lost(struct req *req)
+{
+	if (req->lost_fn != NULL)
+		req->lost_fn(req->lost_arg);
 }
 
 /* ---- what handlers may ask -------------------------------------------- */
@@ -356,6 +379,12 @@ req_peer(const struct req *req)
 	return conn_peer(req->conn);
 }
 
+const struct auth_caller *
+req_caller(const struct req *req)
+{
+	return req->caller;
+}
+
 const char *
 req_id(const struct req *req)
 {
@@ -375,7 +404,23 @@ req_on_gone(struct req *req, req_gone_fn *fn, void *arg)
 	req->gone_arg = arg;
 }
 
+void
+req_on_lost(struct req *req, req_gone_fn *fn, void *arg)
+{
+	req->lost_fn = fn;
+	req->lost_arg = arg;
+}
+
 /* ---- the answer's parts ----------------------------------------------- */
+
+uint64_t
+req_room(const struct req *req)
+{
+	const struct route *route = req->match.route;
+
+	return route == NULL ? UINT64_MAX
+			     : budget_room(req->server, route->role);
+}
 
 struct buf *
 req_out(struct req *req)

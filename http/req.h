@@ -20,6 +20,7 @@
 #include "core/err.h"
 #include "core/str.h"
 
+struct auth_caller;
 struct req;
 struct route;
 struct server;
@@ -46,13 +47,23 @@ struct span req_param(const struct req *req, const char *name);
 bool req_query(const struct req *req, const char *name, struct span *out);
 /* The client's address as text: "127.0.0.1:5050", "unix:uid=0". */
 const char *req_peer(const struct req *req);
+/* Who it is from; see auth.h. */
+const struct auth_caller *req_caller(const struct req *req);
 const char *req_id(const struct req *req);
 bool req_is_gone(const struct req *req);
 
 /* fn is called once if the client leaves before the answer (end of file,
  * reset, half-close); never after the request has ended. NULL takes it back. */
 void req_on_gone(struct req *req, req_gone_fn *fn, void *arg);
+/* fn is called once if the request has ended, but its client left before any
+ * of the answer was written: it stood behind another's. The arena is still
+ * there. */
+void req_on_lost(struct req *req, req_gone_fn *fn, void *arg);
 
+/* How many bytes the answer may have, by what all requests hold in memory
+ * together. A GET with more is answered MEMORY_FULL by req_reply; whoever has
+ * changed something looks before. */
+uint64_t req_room(const struct req *req);
 /* The body of the answer, to be filled before req_reply. JSON unless
  * req_set_type says otherwise. Its cap is 64 MiB. */
 struct buf *req_out(struct req *req);

@@ -31,6 +31,7 @@ struct req {
 	struct arena *arena;
 	size_t arena_max;
 	struct buf body, out, head;
+	uint64_t held; /* of them, in the server's budget */
 
 	enum req_state state;
 	unsigned method;  /* one METHOD_ bit; 0 while unknown */
@@ -45,14 +46,16 @@ struct req {
 	bool closes;       /* this answer is the connection's last */
 	bool continue_due; /* 100 Continue is still to be written */
 	bool gone;
+	bool is_settled; /* what it asked for is made: it is answered, also when
+			    that was to end its own token */
 
 	const char *type;
 	struct {
 		const char *name, *value;
 	} headers[REQ_HEADERS_MAX];
 	size_t header_count;
-	req_gone_fn *gone_fn;
-	void *gone_arg;
+	req_gone_fn *gone_fn, *lost_fn;
+	void *gone_arg, *lost_arg;
 	int64_t began_us;
 	char detail[QUERY_DETAIL_MAX]; /* why req_open refused */
 };
@@ -70,10 +73,13 @@ void req_free(struct req *req);
  * failed with that error and req->detail.
  */
 enum err req_open(struct req *req, const struct parser_head *head) MUST_CHECK;
+/* Some of the body. False: all requests together hold too much. */
+bool req_add_body(struct req *req, struct span piece) MUST_CHECK;
 /* The request is whole: hands it to its handler. */
 void req_run(struct req *req);
-/* The client left. */
+/* The client left: before the answer, or with the answer unwritten. */
 void req_set_gone(struct req *req);
+void req_set_lost(struct req *req);
 
 /* Fails a request that no handler saw. why may be empty. */
 void req_refuse(struct req *req, enum err err, const char *why);

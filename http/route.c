@@ -59,9 +59,32 @@ method_name(unsigned method)
 static bool
 is_path_char(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	       (c >= '0' && c <= '9') ||
-	       (c != '\0' && strchr("-._~!$&'()*+,;=:@%", c) != NULL);
+	if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	    (c >= '0' && c <= '9'))
+		return true;
+	switch (c) {
+	case '-':
+	case '.':
+	case '_':
+	case '~':
+	case '!':
+	case '$':
+	case '&':
+	case '\'':
+	case '(':
+	case ')':
+	case '*':
+	case '+':
+	case ',':
+	case ';':
+	case '=':
+	case ':':
+	case '@':
+	case '%':
+		return true;
+	default:
+		return false;
+	}
 }
 
 static bool
@@ -140,22 +163,40 @@ is_escaped(struct span part)
 	return memchr(part.p, '%', part.len) != NULL;
 }
 
+/* Steps over the pattern's next segment where it is just this text. */
 static bool
-pattern_matches(const char *pattern, const struct segments *s)
+literal_matches(const char **pattern, struct span part)
 {
-	struct span part;
+	const char *p = *pattern;
 	size_t i = 0;
 
-	for (; pattern_cut(&pattern, &part); i++) {
-		if (i == s->count || i == SEGMENTS_MAX)
+	while (i < part.len && p[i] == part.p[i])
+		i++;
+	*pattern = p + i;
+	return i == part.len && (p[i] == '/' || p[i] == '\0');
+}
+
+/* Most rows end at one of their first letters, so nothing is cut here. */
+static bool
+pattern_matches(const char *p, const struct segments *s)
+{
+	if (s->count > SEGMENTS_MAX)
+		return false;
+	for (size_t i = 0; i < s->count; i++) {
+		const char *part = p + 1;
+
+		if (*p == '\0')
 			return false;
-		if (!is_param(part) && !span_eq(part, s->part[i]))
+		p = part;
+		if (*part == '{')
+			p = strchr(part, '}') + 1;
+		else if (!literal_matches(&p, s->part[i]))
 			return false;
 		if (s->has_escape && is_escaped(s->part[i]) &&
-		    !span_is(part, "{id}"))
+		    strncmp(part, "{id}", 4) != 0)
 			return false;
 	}
-	return i == s->count;
+	return *p == '\0' || p[1] == '\0';
 }
 
 static enum err
@@ -165,6 +206,8 @@ param_check(struct span name, struct span value)
 		return id_is_valid(value) ? ERR_OK : ERR_TASK_ID_BAD;
 	if (name_is_valid(value))
 		return ERR_OK;
+	if (span_is(name, "token"))
+		return ERR_TOKEN_NAME_BAD;
 	return span_is(name, "queue") ? ERR_QUEUE_NAME_BAD
 				      : ERR_WORKER_NAME_BAD;
 }
@@ -212,33 +255,50 @@ method_is_match(unsigned row, unsigned asked)
 	return row == asked || (row == METHOD_GET && asked == METHOD_HEAD);
 }
 
+static const struct route *
+row_find(unsigned method, const struct segments *s)
+{
+	size_t count;
+	const struct route *table = routes_get(&count);
+
+	for (size_t i = 0; i < count; i++)
+		if (method_is_match(table[i].method, method) &&
+		    pattern_matches(table[i].pattern, s))
+			return &table[i];
+	return NULL;
+}
+
+/* What the path may be asked with; 0 when it is not known at all. */
+static unsigned
+path_methods(const struct segments *s)
+{
+	size_t count;
+	const struct route *table = routes_get(&count);
+	unsigned all = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (pattern_matches(table[i].pattern, s))
+			all |= table[i].method | METHOD_OPTIONS;
+	return (all & METHOD_GET) != 0 ? all | METHOD_HEAD : all;
+}
+
 enum err
 route_find(struct arena *arena, unsigned method, struct span path,
     struct route_match *out)
 {
 	struct segments s;
-	size_t count;
-	const struct route *table = routes_get(&count);
 	enum err err = path_cut(path, &s);
 
 	*out = (struct route_match){0};
 	if (err != ERR_OK)
 		return err;
-	for (size_t i = 0; i < count; i++) {
-		if (!pattern_matches(table[i].pattern, &s))
-			continue;
-		out->allowed |= table[i].method | METHOD_OPTIONS;
-		if (method_is_match(table[i].method, method))
-			out->route = &table[i];
-	}
+	out->route = row_find(method, &s);
+	if (out->route != NULL)
+		return params_read(arena, &s, out);
+	out->allowed = path_methods(&s);
 	if (out->allowed == 0)
 		return s.has_escape ? ERR_PATH_BAD : ERR_ROUTE_UNKNOWN;
-	if ((out->allowed & METHOD_GET) != 0)
-		out->allowed |= METHOD_HEAD;
-	if (method == METHOD_OPTIONS)
-		return ERR_OK;
-	return out->route == NULL ? ERR_METHOD_NOT_ALLOWED
-				  : params_read(arena, &s, out);
+	return method == METHOD_OPTIONS ? ERR_OK : ERR_METHOD_NOT_ALLOWED;
 }
 
 unsigned
@@ -286,7 +346,7 @@ pattern_check(const char *pattern)
 		name = param_name(part);
 		ASSERT(part.len > 2 && part.p[part.len - 1] == '}');
 		ASSERT(span_is(name, "queue") || span_is(name, "worker") ||
-		       span_is(name, "id"));
+		       span_is(name, "id") || span_is(name, "token"));
 		params++;
 	}
 	ASSERT(params <= ROUTE_MAX_PARAMS && segments <= SEGMENTS_MAX);
@@ -307,6 +367,9 @@ routes_check(void)
 		ASSERT((a->method & rowable) == a->method);
 		ASSERT(a->method != 0 && (a->method & (a->method - 1)) == 0);
 		ASSERT(a->handler != NULL && a->role != 0 && a->query != NULL);
+		ASSERT(a->scope != 0);
+		ASSERT((a->scope == SCOPE_QUEUE) ==
+		       (strstr(a->pattern, "{queue}") != NULL));
 		for (size_t j = 0; j < i; j++) {
 			bool is_same =
 			    strcmp(a->pattern, table[j].pattern) == 0;

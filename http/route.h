@@ -9,6 +9,7 @@
  */
 
 #include "http/req.h"
+#include "store/store.h"
 
 enum {
 	METHOD_GET = 1u << 0,
@@ -20,14 +21,12 @@ enum {
 	METHOD_OPTIONS = 1u << 6 /* answered from the table */
 };
 
-/* Who may call it, once there are tokens. Every route declares one. */
-enum role {
-	ROLE_ANY = 1, /* health: no detail */
-	ROLE_PRODUCER,
-	ROLE_WORKER,
-	ROLE_VIEWER,
-	ROLE_OPERATOR,
-	ROLE_ADMIN
+/* Which queues the caller's token must be for. */
+enum scope {
+	SCOPE_QUEUE = 1, /* the {queue} of the path */
+	SCOPE_LIST,      /* the handler shows only those it is for */
+	SCOPE_ALL,       /* all of them */
+	SCOPE_NONE       /* no queue is concerned */
 };
 
 enum { ROUTE_MAX_PARAMS = 3 };
@@ -36,7 +35,8 @@ struct route {
 	unsigned method;     /* one METHOD_ bit */
 	const char *pattern; /* "/v1/queues/{queue}/tasks" */
 	req_fn *handler;
-	enum role role;
+	enum role role; /* who may call it (store_types.h) */
+	enum scope scope;
 	uint64_t body_max; /* bytes; 0 = takes no body; UINT64_MAX = the
 			      setting http.max_body */
 	const char *query; /* names it knows, comma separated, "" = none;
@@ -51,7 +51,7 @@ void routes_check(void);
 
 struct route_match {
 	const struct route *route;
-	unsigned allowed; /* METHOD_ bits of this path, for 405 and OPTIONS */
+	unsigned allowed; /* METHOD_ bits of this path; 0 with a route */
 	struct {
 		struct span name;  /* in the table's pattern */
 		struct span value; /* in the arena, NUL-terminated */

@@ -10,40 +10,42 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "http/conn.h"
+#include "http/guess.h"
 #include "http/req_priv.h"
 #include "http/route.h"
 #include "http/server_priv.h"
+#include "http/tls.h"
 
 enum {
 	SWEEP_MS = 250,
+	ACCESS_LINE_MAX = 4096, /* its parts' bounds sum up to less */
 	EXTRA_MAX = 64 /* connections beyond the cap that are told so */
 };
 
 /* ---- accepting -------------------------------------------------------- */
 
-/* There is no descriptor for a connection: the answer is thrown in whole,
- * and whether it arrives is left to luck. */
+/* A client that gets no connection of its own: the answer is thrown in
+ * whole, and whether it arrives is left to luck. */
 static void
-server_on_surplus(int fd, void *arg)
+throw_in(int fd, enum err err)
 {
 	struct buf body, all;
 	char id[ID_MADE_LEN + 1];
 
-	(void)arg;
 	buf_init(&body, 1024);
 	buf_init(&all, 2048);
 	id_make(id);
 	buf_add_str(&body, "{\"error\":");
-	err_print_json(&body, ERR_TOO_MANY_CONNS, SPAN(""));
+	err_print_json(&body, err, SPAN(""));
 	buf_add_char(&body, '}');
 	buf_addf(&all,
-	    "HTTP/1.1 503 Service Unavailable\r\n"
+	    "HTTP/1.1 %d Try Again Later\r\n"
 	    "Content-Type: application/json\r\n"
 	    "Content-Length: %zu\r\n"
 	    "X-Request-Id: %s\r\n"
 	    "Retry-After: 1\r\n"
 	    "Connection: close\r\n\r\n",
-	    body.len, id);
+	    err_info(err)->http, body.len, id);
 	buf_add_span(&all, buf_span(&body));
 	ASSERT(!all.failed);
 	(void)send(fd, all.data, all.len, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -51,17 +53,39 @@ server_on_surplus(int fd, void *arg)
 	buf_clear(&all);
 }
 
+/* There is no descriptor for it. */
 static void
-server_on_client(int fd, const char *peer, void *arg)
+server_on_surplus(int fd, void *arg)
+{
+	(void)arg;
+	throw_in(fd, ERR_TOO_MANY_CONNS);
+}
+
+static enum err
+server_check_room(const struct server *s, const char *peer)
+{
+	const struct conf *conf = s->conf;
+
+	if (s->conn_count - s->extra_count >= conf->http_max_connections)
+		return ERR_TOO_MANY_CONNS;
+	if (peers_count(s->peers, peer) >= conf->limits_max_per_address)
+		return ERR_TOO_MANY_PER_ADDR;
+	return ERR_OK;
+}
+
+static void
+server_on_client(int fd, const char *peer, unsigned flags, void *arg)
 {
 	struct server *s = arg;
+	enum err err = server_check_room(s, peer);
 
-	if (s->conn_count - s->extra_count < s->conf->http_max_connections) {
-		conn_open(s, fd, peer);
+	if (err == ERR_OK) {
+		conn_open(s, fd, peer, flags);
 	} else if (s->extra_count < EXTRA_MAX) {
-		conn_open_refused(s, fd, peer, ERR_TOO_MANY_CONNS);
+		conn_open_refused(s, fd, peer, flags, err);
 	} else {
-		server_on_surplus(fd, s);
+		if ((flags & LISTEN_TLS) == 0)
+			throw_in(fd, err);
 		close(fd);
 	}
 	if (s->conn_count > 0 && !timer_is_armed(&s->sweep_timer))
@@ -73,10 +97,11 @@ static void
 server_on_sweep(void *arg)
 {
 	struct server *s = arg;
+	bool is_done = conns_sweep(s);
 
-	conns_sweep(s);
+	budget_look(s);
 	if (s->conn_count > 0)
-		timer_arm_ms(&s->sweep_timer, SWEEP_MS);
+		timer_arm_ms(&s->sweep_timer, is_done ? SWEEP_MS : 0);
 }
 
 static void
@@ -85,6 +110,14 @@ server_on_flush(void *arg)
 	struct server *s = arg;
 
 	conns_flush(s);
+}
+
+static void
+server_on_revoked(void *arg)
+{
+	struct server *s = arg;
+
+	conns_close_revoked(s);
 }
 
 /* ---- the drain -------------------------------------------------------- */
@@ -152,6 +185,60 @@ server_is_draining(const struct server *s)
 	return s->is_draining;
 }
 
+bool
+server_is_over_memory(const struct server *s)
+{
+	return s->budget.is_over;
+}
+
+/* ---- TLS -------------------------------------------------------------- */
+
+static bool
+has_tls_listener(const struct server *s)
+{
+	for (size_t i = 0;
+	     s->listeners != NULL && listeners_addr(s->listeners, i) != NULL;
+	     i++)
+		if ((listeners_flags(s->listeners, i) & LISTEN_TLS) != 0)
+			return true;
+	return false;
+}
+
+static enum err
+check_tls(const struct server *s, const struct tls *tls, struct buf *why)
+{
+	if (tls != NULL || !has_tls_listener(s))
+		return ERR_OK;
+	buf_add_str(why, "http.listen has an address with tls: before it; "
+			 "http.tls_cert and http.tls_key must be set");
+	return ERR_TLS_FILES;
+}
+
+enum err
+server_prepare(struct server *s, const struct conf *next, struct buf *why)
+{
+	enum err err;
+
+	ASSERT(s->tls_next == NULL);
+	err = tls_open(&s->tls_next, next, why);
+	if (err == ERR_OK)
+		err = check_tls(s, s->tls_next, why);
+	if (err != ERR_OK)
+		server_reloaded(s, false);
+	return err;
+}
+
+void
+server_reloaded(struct server *s, bool is_taken)
+{
+	struct tls *old = is_taken ? s->tls : s->tls_next;
+
+	if (is_taken)
+		s->tls = s->tls_next;
+	s->tls_next = NULL;
+	tls_close(old);
+}
+
 /* ---- the whole -------------------------------------------------------- */
 
 static struct server *
@@ -164,14 +251,19 @@ server_new(struct loop *loop, const struct conf *conf, struct store *store)
 	s->loop = loop;
 	s->conf = conf;
 	s->store = store;
+	s->guesses = guesses_new();
 	s->route_slots = xcalloc(routes + 1, sizeof(*s->route_slots));
+	s->peers = peers_new();
 	for (size_t i = 0; i < COUNT_OF(s->classes); i++)
 		list_init(&s->classes[i]);
 	list_init(&s->writers);
 	list_init(&s->flushes);
 	list_init(&s->orphans);
 	list_init(&s->spares);
-	post_init(&s->flush_post, server_on_flush, s);
+	buf_init(&s->access_line, ACCESS_LINE_MAX);
+	/* Behind what goes to Redis, which then works while we write. */
+	post_init_last(&s->flush_post, server_on_flush, s);
+	post_init(&s->tokens_post, server_on_revoked, s);
 	post_init(&s->drain_post, drain_on_quiet, s);
 	timer_init(&s->sweep_timer, loop, server_on_sweep, s);
 	timer_init(&s->drain_timer, loop, drain_on_deadline, s);
@@ -188,8 +280,12 @@ server_open(struct server **out, struct loop *loop, const struct conf *conf,
 	enum err err;
 
 	routes_check();
-	err =
-	    listeners_open(&s->listeners, loop, conf->http_listen, &calls, why);
+	err = tls_open(&s->tls, conf, why);
+	if (err == ERR_OK)
+		err = listeners_open(
+		    &s->listeners, loop, conf->http_listen, &calls, why);
+	if (err == ERR_OK)
+		err = check_tls(s, s->tls, why);
 	if (err != ERR_OK) {
 		server_free(s);
 		s = NULL;
@@ -202,6 +298,26 @@ server_open(struct server **out, struct loop *loop, const struct conf *conf,
 	}
 	*out = s;
 	return err;
+}
+
+bool
+server_is_public(const struct server *s)
+{
+	bool is_public = false;
+
+	for (size_t i = 0;
+	     s->listeners != NULL && listeners_addr(s->listeners, i) != NULL;
+	     i++)
+		is_public |=
+		    (listeners_flags(s->listeners, i) & LISTEN_LOCAL) == 0;
+	return is_public;
+}
+
+/* Later: whoever ended a token is answered first. */
+void
+server_on_tokens(struct server *s)
+{
+	loop_post(s->loop, &s->tokens_post);
 }
 
 size_t
@@ -220,6 +336,7 @@ server_free(struct server *s)
 	s->is_drained = true;
 	conns_free(s);
 	post_cancel(&s->flush_post);
+	post_cancel(&s->tokens_post);
 	post_cancel(&s->drain_post);
 	timer_clear(&s->sweep_timer);
 	timer_clear(&s->drain_timer);
@@ -229,6 +346,10 @@ server_free(struct server *s)
 		list_del(link);
 		req_free(CONTAINER_OF(link, struct req, link));
 	}
+	buf_clear(&s->access_line);
+	tls_close(s->tls);
+	guesses_free(s->guesses);
 	free(s->route_slots);
+	peers_free(s->peers);
 	free(s);
 }

@@ -30,6 +30,19 @@ void server_drain(struct server *s, uint64_t deadline_ms,
     void (*on_done)(void *arg), void *arg);
 bool server_is_draining(const struct server *s);
 
+/* Does the process hold more than limits.max_memory? */
+bool server_is_over_memory(const struct server *s);
+/* A reload: reads anew what the next settings name (TLS_FILES, why). Then,
+ * with the other parts asked, server_reloaded says whether it is taken. */
+enum err server_prepare(
+    struct server *s, const struct conf *next, struct buf *why) MUST_CHECK;
+void server_reloaded(struct server *s, bool is_taken);
+
+/* Does it listen beyond this machine? */
+bool server_is_public(const struct server *s);
+/* The tokens changed: what is under way for one that ended is ended. */
+void server_on_tokens(struct server *s);
+
 /* Closes what is left and frees. No request may be under way in the store. */
 void server_free(struct server *s);
 

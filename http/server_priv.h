@@ -6,17 +6,20 @@
 #include "core/clock.h"
 #include "core/list.h"
 #include "core/loop.h"
+#include "http/budget.h"
 #include "http/listen.h"
+#include "http/peers.h"
 #include "http/server.h"
 
 /* What a connection waits for; each open one is on the list of its class,
  * the one that waits longest first. */
 enum conn_class {
-	CLASS_IDLE,   /* the first byte of a request: http.idle_timeout */
-	CLASS_HEAD,   /* the rest of a head: http.header_timeout */
-	CLASS_BODY,   /* the rest of a body: 30 s and http.min_rate */
-	CLASS_BUSY,   /* us, or the client to read its answers */
-	CLASS_LINGER, /* the client to close, all is said: 5 s of quiet */
+	CLASS_IDLE,      /* the first byte of a request: http.idle_timeout */
+	CLASS_HANDSHAKE, /* the end of TLS's: http.header_timeout */
+	CLASS_HEAD,      /* the rest of a head: http.header_timeout */
+	CLASS_BODY,      /* the rest of a body: 30 s and http.min_rate */
+	CLASS_BUSY,      /* us, or the client to read its answers */
+	CLASS_LINGER,    /* the client to close, all is said: 5 s of quiet */
 	CLASS_COUNT
 };
 
@@ -27,10 +30,12 @@ enum close_reason {
 	CLOSE_ANSWERED, /* as announced by Connection: close */
 	CLOSE_REFUSED,  /* after an error that ends the connection */
 	CLOSE_IDLE,
+	CLOSE_HANDSHAKE, /* of TLS: failed, or late */
 	CLOSE_TIMEOUT_HEAD,
 	CLOSE_TIMEOUT_BODY,
 	CLOSE_TIMEOUT_WRITE,
 	CLOSE_TOO_MANY,
+	CLOSE_REVOKED, /* its token ended while a request was under way */
 	CLOSE_SHUTDOWN,
 	CLOSE_REASON_COUNT
 };
@@ -42,6 +47,10 @@ struct server {
 	const struct conf *conf;
 	struct store *store;
 	struct listeners *listeners;
+	struct tls *tls;         /* for those that come; NULL without */
+	struct tls *tls_next;    /* while a reload is not decided */
+	struct guesses *guesses; /* at tokens */
+	struct post tokens_post; /* they changed */
 
 	struct list classes[CLASS_COUNT]; /* struct conn by link */
 	struct list writers; /* by writer_link: a reader is slower than we */
@@ -49,6 +58,8 @@ struct server {
 	struct list orphans; /* by link: closed, but requests are under way */
 	size_t conn_count;   /* open ones */
 	size_t extra_count;  /* of them, beyond the cap, being told so */
+	struct peers *peers; /* of the others, by address */
+	struct budget budget;
 	struct post flush_post;
 	struct timer sweep_timer;
 
@@ -71,6 +82,7 @@ struct server {
 
 	char date[40]; /* of date_s, for the Date header */
 	int64_t date_s;
+	struct buf access_line; /* while it is being built */
 };
 
 /* Tells the drain that something ended. */

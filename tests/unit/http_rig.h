@@ -39,6 +39,7 @@ static struct {
 	struct req *held[RIG_HELD_MAX];
 	size_t held_count, gone_count, big_count, surplus_lines;
 	char last_access[4096];
+	char none[1]; /* of settings without a value */
 } rig;
 
 /* ---- running the loop ------------------------------------------------- */
@@ -161,13 +162,17 @@ rig_setup(void **state)
 	rig.loop = loop_new();
 	timer_init(&rig.timer, rig.loop, rig_on_tick, NULL);
 	rig.conf.http_listen = xstrdup("127.0.0.1:0");
+	rig.conf.http_tls_cert = rig.conf.http_tls_key = rig.none;
+	rig.conf.http_tls_client_ca = rig.none;
 	rig.conf.http_max_connections = 1000;
 	rig.conf.http_max_body = 1 << 20;
 	rig.conf.http_header_timeout_ms = 10000;
 	rig.conf.http_idle_timeout_ms = 75000;
 	rig.conf.http_write_timeout_ms = 30000;
 	rig.conf.http_min_rate = 1024;
-	rig.conf.log_access = true;
+	rig.conf.limits_max_per_address = 1000;
+	rig.conf.limits_max_memory = 1 << 30;
+	rig.conf.log_access = ACCESS_ALL;
 	return 0;
 }
 

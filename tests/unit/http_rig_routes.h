@@ -84,17 +84,17 @@ rig_on_peer(struct req *req)
 
 /* clang-format off */
 static const struct route rig_routes[] = {
-	{METHOD_GET,  "/hello",          rig_on_hello, ROLE_ANY, 0, "", ""},
-	{METHOD_POST, "/echo",           rig_on_echo,  ROLE_ANY, UINT64_MAX, "", ""},
-	{METHOD_POST, "/small",          rig_on_echo,  ROLE_ANY, 100, "", ""},
-	{METHOD_POST, "/none",           rig_on_echo,  ROLE_ANY, 0, "", ""},
-	{METHOD_GET,  "/hold",           rig_on_hold,  ROLE_ANY, 0, "", ""},
-	{METHOD_POST, "/hold",           rig_on_hold,  ROLE_ANY, 100, "", ""},
-	{METHOD_GET,  "/big",            rig_on_big,   ROLE_ANY, 0, "n", ""},
-	{METHOD_GET,  "/empty",          rig_on_empty, ROLE_ANY, 0, "", ""},
-	{METHOD_GET,  "/q/{queue}/fail", rig_on_fail,  ROLE_ANY, 0, "", ""},
-	{METHOD_GET,  "/full",           rig_on_full,  ROLE_ANY, 0, "after", ""},
-	{METHOD_GET,  "/peer",           rig_on_peer,  ROLE_ANY, 0, "", ""},
+	{METHOD_GET,  "/hello",          rig_on_hello, ROLE_ANY, SCOPE_NONE, 0, "", ""},
+	{METHOD_POST, "/echo",           rig_on_echo,  ROLE_ANY, SCOPE_NONE, UINT64_MAX, "", ""},
+	{METHOD_POST, "/small",          rig_on_echo,  ROLE_ANY, SCOPE_NONE, 100, "", ""},
+	{METHOD_POST, "/none",           rig_on_echo,  ROLE_ANY, SCOPE_NONE, 0, "", ""},
+	{METHOD_GET,  "/hold",           rig_on_hold,  ROLE_ANY, SCOPE_NONE, 0, "", ""},
+	{METHOD_POST, "/hold",           rig_on_hold,  ROLE_ANY, SCOPE_NONE, 100, "", ""},
+	{METHOD_GET,  "/big",            rig_on_big,   ROLE_ANY, SCOPE_NONE, 0, "n", ""},
+	{METHOD_GET,  "/empty",          rig_on_empty, ROLE_ANY, SCOPE_NONE, 0, "", ""},
+	{METHOD_GET,  "/q/{queue}/fail", rig_on_fail,  ROLE_ANY, SCOPE_QUEUE, 0, "", ""},
+	{METHOD_GET,  "/full",           rig_on_full,  ROLE_ANY, SCOPE_NONE, 0, "after", ""},
+	{METHOD_GET,  "/peer",           rig_on_peer,  ROLE_ANY, SCOPE_NONE, 0, "", ""},
 };
 /* clang-format on */
 

@@ -63,9 +63,17 @@ test_access_log(void **state)
 	client_send(&a, GET("/\"x"));
 	client_error(&a, ERR_PATH_BAD, NULL);
 	assert_non_null(strstr(rig.last_access, " path=\"/\\\"x\" status=400"));
-	rig.conf.log_access = false;
+	rig.conf.log_access = ACCESS_FAILED;
 	rig.last_access[0] = '\0';
 	client_works(&a);
+	assert_string_equal(rig.last_access, "");
+	client_send(&a, GET("/\"x"));
+	client_error(&a, ERR_PATH_BAD, NULL);
+	assert_non_null(strstr(rig.last_access, " status=400"));
+	rig.conf.log_access = ACCESS_NO;
+	rig.last_access[0] = '\0';
+	client_send(&a, GET("/\"x"));
+	client_error(&a, ERR_PATH_BAD, NULL);
 	assert_string_equal(rig.last_access, "");
 	client_close(&a);
 }

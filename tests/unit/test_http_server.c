@@ -12,25 +12,30 @@ static char path[128];
 /* ---- addresses -------------------------------------------------------- */
 
 static void
-refused(const char *addrs, const char *word)
+refused_as(enum err err, const char *addrs, const char *word)
 {
 	char why[512];
 
-	assert_int_equal(
-	    rig_try_open(addrs, why, sizeof(why)), ERR_LISTEN_FAILED);
+	assert_int_equal(rig_try_open(addrs, why, sizeof(why)), err);
 	assert_null(rig.server);
 	if (strstr(why, word) == NULL)
 		fail_msg("%s: no '%s' in '%s'", addrs, word, why);
 }
 
 static void
+refused(const char *addrs, const char *word)
+{
+	refused_as(ERR_LISTEN_FAILED, addrs, word);
+}
+
+static void
 test_bad_addresses(void **state)
 {
 	(void)state;
-	refused("0.0.0.0:0", "needs TLS and tokens");
-	refused("10.1.2.3:0", "needs TLS and tokens");
-	refused("[::]:0", "needs TLS and tokens");
-	refused("127.0.0.1:0,0.0.0.0:0", "0.0.0.0:0: needs TLS and tokens");
+	refused_as(ERR_ACCESS_OPEN, "0.0.0.0:0", "TLS and tokens: write tls:");
+	refused_as(ERR_ACCESS_OPEN, "10.1.2.3:0", "TLS and tokens");
+	refused_as(ERR_ACCESS_OPEN, "[::]:0", "TLS and tokens");
+	refused_as(ERR_ACCESS_OPEN, "127.0.0.1:0,0.0.0.0:0", "0.0.0.0:0: an");
 	refused("127.0.0.1", "expected");
 	refused("127.0.0.1:", "expected");
 	refused("127.0.0.1:65536", "expected");
@@ -184,6 +189,46 @@ test_cap_of_extra(void **state)
 	rig_wait_conns(1);
 	client_works(&a);
 	client_close(&a);
+}
+
+static size_t seen_conns, most_new;
+
+static void
+observe_conns(uint64_t us)
+{
+	size_t n = server_connections(rig.server);
+
+	(void)us;
+	if (n > seen_conns && n - seen_conns > most_new)
+		most_new = n - seen_conns;
+	seen_conns = n;
+}
+
+/* Whoever comes with many others waits for a turn of the loop or two. */
+static void
+test_crowd(void **state)
+{
+	enum { N = 300 };
+	static struct client many[N];
+
+	(void)state;
+	seen_conns = most_new = 0;
+	for (size_t i = 0; i < N; i++)
+		client_open(&many[i]);
+	loop_set_turn_observer(rig.loop, observe_conns);
+	rig_wait_conns(N);
+	loop_set_turn_observer(rig.loop, NULL);
+	assert_in_range(most_new, 1, 64);
+	for (size_t i = 0; i < N; i++)
+		client_send(&many[i], GET("/hello"));
+	for (size_t i = 0; i < N; i++)
+		client_answer(&many[i], 200);
+	rig.conf.http_idle_timeout_ms = 1;
+	rig_wait_conns(0);
+	for (size_t i = 0; i < N; i++)
+		client_end(&many[i]);
+	for (size_t i = 0; i < N; i++)
+		client_close(&many[i]);
 }
 
 /* Descriptors end: clients are told so, the loop does not spin, and when
@@ -394,6 +439,7 @@ main(void)
 	    C(test_unix_leftover),
 	    T(test_cap),
 	    T(test_cap_of_extra),
+	    T(test_crowd),
 	    T(test_short_descriptors),
 	    T(test_drain_idle),
 	    T(test_drain),

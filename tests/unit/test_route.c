@@ -19,15 +19,15 @@ handler(struct req *req)
 
 /* clang-format off */
 static const struct route table[] = {
-	{METHOD_GET,    "/",                        handler, ROLE_ANY, 0, "", ""},
-	{METHOD_GET,    "/healthz",                 handler, ROLE_ANY, 0, "", ""},
-	{METHOD_GET,    "/v1/q",                    handler, ROLE_ANY, 0, "", ""},
-	{METHOD_POST,   "/v1/q/{queue}/take",       handler, ROLE_ANY, 9, "", ""},
-	{METHOD_GET,    "/v1/q/{queue}/tasks",      handler, ROLE_ANY, 0, "a,bb", ""},
-	{METHOD_POST,   "/v1/q/{queue}/tasks",      handler, ROLE_ANY, 9, "", ""},
-	{METHOD_GET,    "/v1/q/{queue}/tasks/{id}", handler, ROLE_ANY, 0, "", ""},
-	{METHOD_DELETE, "/v1/q/{queue}/tasks/{id}", handler, ROLE_ANY, 0, "", ""},
-	{METHOD_PATCH,  "/v1/w/{worker}",           handler, ROLE_ANY, 9, "", ""},
+	{METHOD_GET,    "/",                        handler, ROLE_ANY, SCOPE_NONE, 0, "", ""},
+	{METHOD_GET,    "/healthz",                 handler, ROLE_ANY, SCOPE_NONE, 0, "", ""},
+	{METHOD_GET,    "/v1/q",                    handler, ROLE_ANY, SCOPE_NONE, 0, "", ""},
+	{METHOD_POST,   "/v1/q/{queue}/take",       handler, ROLE_ANY, SCOPE_QUEUE, 9, "", ""},
+	{METHOD_GET,    "/v1/q/{queue}/tasks",      handler, ROLE_ANY, SCOPE_QUEUE, 0, "a,bb", ""},
+	{METHOD_POST,   "/v1/q/{queue}/tasks",      handler, ROLE_ANY, SCOPE_QUEUE, 9, "", ""},
+	{METHOD_GET,    "/v1/q/{queue}/tasks/{id}", handler, ROLE_ANY, SCOPE_QUEUE, 0, "", ""},
+	{METHOD_DELETE, "/v1/q/{queue}/tasks/{id}", handler, ROLE_ANY, SCOPE_QUEUE, 0, "", ""},
+	{METHOD_PATCH,  "/v1/w/{worker}",           handler, ROLE_ANY, SCOPE_NONE, 9, "", ""},
 };
 /* clang-format on */
 
