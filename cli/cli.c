@@ -45,11 +45,27 @@ terminal_width(void)
 	return size.ws_col;
 }
 
+/* Of the command line, else of the environment; NULL when it is empty. */
+static const char *
+option_of(const struct args *args, const char *option, const char *variable)
+{
+	const char *value = args_value(args, option);
+
+	if (value == NULL)
+		value = getenv(variable);
+	return value != NULL && *value != '\0' ? value : NULL;
+}
+
 enum cli_exit
 cli_init(struct cli *c, const struct args *args)
 {
 	const char *timeout = args_value(args, "timeout");
-	const char *server = args_value(args, "server");
+	struct client_options options = {
+	    .server = option_of(args, "server", "SCHEDCTL_SERVER"),
+	    .token_file = option_of(args, "token-file", "SCHEDCTL_TOKEN_FILE"),
+	    .ca = option_of(args, "ca", "SCHEDCTL_CA"),
+	    .cert = option_of(args, "cert", "SCHEDCTL_CERT"),
+	};
 	struct buf why;
 	enum err err;
 
@@ -67,12 +83,11 @@ cli_init(struct cli *c, const struct args *args)
 		return cli_usage(c,
 		    "--timeout '%s': expected seconds, or such as 500ms or 2m",
 		    timeout);
-	if (server == NULL)
-		server = getenv("SCHEDCTL_SERVER");
-	if (server == NULL || *server == '\0')
-		server = "http://127.0.0.1:7070";
+	if (options.server == NULL)
+		options.server = "http://127.0.0.1:7070";
+	options.timeout_ms = c->timeout_ms;
 	buf_init(&why, SAY_MAX);
-	err = client_open(&c->client, server, c->timeout_ms, &why);
+	err = client_open(&c->client, &options, &why);
 	if (err != ERR_OK)
 		cli_usage(c, "server %.*s", SPAN_ARG(buf_span(&why)));
 	buf_clear(&why);

@@ -11,12 +11,14 @@
 #include <curl/curl.h>
 
 #include "core/mem.h"
+#include "core/secret.h"
 #include "core/version.h"
 
 enum {
 	CONNECT_TIMEOUT_MS = 3000,
 	ANSWER_MAX = 256 << 20,
 	URL_MAX = 64 * 1024,
+	HEADER_MAX = 1024,
 	WHY_MAX = 512
 };
 
@@ -121,8 +123,66 @@ client_on_body(char *data, size_t size, size_t n, void *arg)
 #define SET(option, value) \
 	ASSERT(curl_easy_setopt(c->curl, (option), (value)) == CURLE_OK)
 
+/* Where a token may go without TLS. */
+static bool
+is_this_machine(const struct client *c)
+{
+	CURLU *url = curl_url();
+	char *host = NULL;
+	bool is = c->unix_path != NULL;
+
+	ASSERT(url != NULL);
+	if (!is && curl_url_set(url, CURLUPART_URL, c->base, 0) == CURLUE_OK &&
+	    curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK)
+		is = strcmp(host, "localhost") == 0 ||
+		     strcmp(host, "[::1]") == 0 ||
+		     strncmp(host, "127.", 4) == 0;
+	curl_free(host);
+	curl_url_cleanup(url);
+	return is;
+}
+
+static enum err
+client_set_token(struct client *c, const char *file, struct buf *why)
+{
+	struct buf text, line;
+	enum err err;
+
+	if (strncmp(c->base, "https://", 8) != 0 && !is_this_machine(c)) {
+		buf_addf(why,
+		    "'%s': a token goes over https:// only, or to "
+		    "this machine",
+		    c->server);
+		return ERR_USAGE;
+	}
+	buf_init(&text, SECRET_FILE_MAX);
+	buf_init(&line, HEADER_MAX);
+	err = secret_read("token file", file, &text, why);
+	if (err == ERR_OK) {
+		size_t len = 0;
+
+		while (len < text.len && text.data[len] > ' ' &&
+		       text.data[len] < 0x7f)
+			len++;
+		buf_addf(
+		    &line, "Authorization: Bearer %.*s", (int)len, text.data);
+		buf_add_char(&line, '\0');
+		if (line.failed)
+			buf_addf(why, "token file: %s holds no token", file);
+		else
+			ASSERT(
+			    curl_slist_append(c->headers, line.data) != NULL);
+		err = line.failed ? ERR_USAGE : ERR_OK;
+	}
+	secret_wipe(text.data, text.len);
+	secret_wipe(line.data, line.len);
+	buf_clear(&text);
+	buf_clear(&line);
+	return err == ERR_OK ? ERR_OK : ERR_USAGE;
+}
+
 static void
-client_set_up(struct client *c)
+client_set_up(struct client *c, const struct client_options *options)
 {
 	char agent[64];
 
@@ -148,25 +208,36 @@ client_set_up(struct client *c)
 	SET(CURLOPT_HTTPHEADER, c->headers);
 	if (c->unix_path != NULL)
 		SET(CURLOPT_UNIX_SOCKET_PATH, c->unix_path);
+	if (options->ca != NULL)
+		SET(CURLOPT_CAINFO, options->ca);
+	if (options->cert != NULL) {
+		SET(CURLOPT_SSLCERT, options->cert);
+		SET(CURLOPT_SSLKEY, options->cert);
+	}
 }
 
 enum err
-client_open(struct client **out, const char *server, uint64_t timeout_ms,
-    struct buf *why)
+client_open(
+    struct client **out, const struct client_options *options, struct buf *why)
 {
 	struct client *c = xcalloc(1, sizeof(*c));
 
 	*out = NULL;
-	c->timeout_ms = timeout_ms;
+	c->timeout_ms = options->timeout_ms;
 	buf_init(&c->url, URL_MAX);
 	buf_init(&c->answer, ANSWER_MAX);
 	buf_init(&c->why, WHY_MAX);
-	if (!client_set_server(c, server, why) ||
+	if (!client_set_server(c, options->server, why) ||
 	    !client_check_server(c, why)) {
 		client_close(c);
 		return ERR_USAGE;
 	}
-	client_set_up(c);
+	client_set_up(c, options);
+	if (options->token_file != NULL &&
+	    client_set_token(c, options->token_file, why) != ERR_OK) {
+		client_close(c);
+		return ERR_USAGE;
+	}
 	*out = c;
 	return ERR_OK;
 }

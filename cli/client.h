@@ -29,10 +29,19 @@ struct client_answer {
 	uint64_t took_us;
 };
 
-/* server: http://host:port, https://..., host:port or unix:/path. USAGE with
- * a line in why when it is none of these. */
-enum err client_open(struct client **out, const char *server,
-    uint64_t timeout_ms, struct buf *why) MUST_CHECK;
+struct client_options {
+	const char *server; /* http://host:port, https://..., host:port or
+			       unix:/path */
+	uint64_t timeout_ms;
+	const char *token_file; /* NULL = no token is shown */
+	const char *ca;         /* PEM; NULL = those that the system trusts */
+	const char *cert;       /* PEM with its key behind it; NULL = none */
+};
+
+/* USAGE with a line in why when one of the options is not what it should be,
+ * or when a token would go over a network in the clear. */
+enum err client_open(struct client **out, const struct client_options *options,
+    struct buf *why) MUST_CHECK;
 void client_close(struct client *c);
 
 /* ERR_OK: an answer came, of any status. Else UNREACHABLE. */

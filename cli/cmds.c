@@ -5,12 +5,21 @@
 /* clang-format off */
 static const struct opt globals[] = {
 	{.name = "server",   .value = "URL", .help = "http://host:port or unix:/path (SCHEDCTL_SERVER; http://127.0.0.1:7070)"},
+	{.name = "token-file", .value = "FILE", .help = "the file that holds your token (SCHEDCTL_TOKEN_FILE)"},
+	{.name = "ca",       .value = "FILE", .help = "trust servers that this PEM file's certificates signed (SCHEDCTL_CA)"},
+	{.name = "cert",     .value = "FILE", .help = "show this certificate; its key is in the same file (SCHEDCTL_CERT)"},
 	{.name = "json",     .help = "the server's answer as one JSON document"},
 	{.name = "quiet",    .letter = 'q', .help = "no headings, sums, summaries and progress"},
 	{.name = "no-color", .help = "no colours (so does NO_COLOR)"},
 	{.name = "timeout",  .value = "S", .help = "how long an answer may take, 30 s unless given"},
 	{.name = "help",     .letter = 'h', .help = "this text, or that of the command"},
 	{.name = "version",  .letter = 'V', .help = "schedctl's own version"},
+	{0},
+};
+
+static const struct opt audit_ls_opts[] = {
+	{.name = "limit", .value = "N", .help = "at most so many entries, 100 unless given"},
+	{.name = "after", .value = "SEQ", .help = "from behind this number on; the last ones unless given"},
 	{0},
 };
 
@@ -50,7 +59,16 @@ static const struct opt task_take_opts[] = {
 	{0},
 };
 
+static const struct opt token_add_opts[] = {
+	{.name = "role",    .value = "R", .required = true, .help = "producer, worker, viewer, operator or admin"},
+	{.name = "queue",   .value = "GLOB", .many = true, .help = "on queues that match, all unless given; may be given often"},
+	{.name = "expires", .value = "S", .help = "ends by itself after so many seconds (also 12h, 90d)"},
+	{0},
+};
+
 static const struct cmd cmds[] = {
+	{"audit ls",    "",                0, 0, cmd_audit_ls,    audit_ls_opts,    "who changed what"},
+	{"audit verify", "",               0, 0, cmd_audit_verify, NULL,            "is the audit trail as it was written?"},
 	{"errors",      "[CODE]",          0, 1, cmd_errors,      NULL,             "the error table, or one error (310 or E310)"},
 	{"help",        "[COMMAND]",       0, 2, cmd_help,        NULL,             "the commands, or one command's options"},
 	{"ping",        "",                0, 0, cmd_ping,        NULL,             "is the server ready, and how far away"},
@@ -62,6 +80,9 @@ static const struct cmd cmds[] = {
 	{"task report", "QUEUE",           1, 1, cmd_task_report, task_report_opts, "report tasks finished or failed"},
 	{"task show",   "QUEUE ID",        2, 2, cmd_task_show,   NULL,             "one task, whole"},
 	{"task take",   "QUEUE",           1, 1, cmd_task_take,   task_take_opts,   "take tasks under a lease"},
+	{"token add",   "NAME",            1, 1, cmd_token_add,   token_add_opts,   "make an access token and print it, this once"},
+	{"token ls",    "",                0, 0, cmd_token_ls,    NULL,             "all access tokens: role, queues, end, last use"},
+	{"token rm",    "NAME",            1, 1, cmd_token_rm,    NULL,             "end an access token"},
 	{"version",     "",                0, 0, cmd_version,     NULL,             "schedctl's and the server's version"},
 };
 

@@ -8,6 +8,8 @@
 
 extern const struct cmd_set cmd_set;
 
+cmd_fn cmd_audit_ls;
+cmd_fn cmd_audit_verify;
 cmd_fn cmd_errors;
 cmd_fn cmd_help;
 cmd_fn cmd_ping;
@@ -19,6 +21,9 @@ cmd_fn cmd_task_push;
 cmd_fn cmd_task_report;
 cmd_fn cmd_task_show;
 cmd_fn cmd_task_take;
+cmd_fn cmd_token_add;
+cmd_fn cmd_token_ls;
+cmd_fn cmd_token_rm;
 cmd_fn cmd_version;
 
 #endif
