@@ -42,6 +42,7 @@ struct program {
 };
 
 static void start_on_ready(enum err err, struct span why, void *arg);
+static void on_tokens(void *arg);
 static void on_stop(int signo, void *arg);
 static void on_drain(int signo, void *arg);
 static void on_reload(int signo, void *arg);
@@ -62,6 +63,8 @@ exit_status(enum err err)
 	case ERR_CONF_VALUE:
 	case ERR_CONF_RELOAD:
 	case ERR_REDIS_SETTINGS:
+	case ERR_ACCESS_OPEN:
+	case ERR_TLS_FILES:
 		return EX_CONFIG;
 	case ERR_LISTEN_FAILED:
 		return EX_OSERR;
@@ -213,6 +216,7 @@ start(struct program *p, struct buf *why)
 	err = server_open(&p->server, p->loop, p->conf, p->store, why);
 	if (err != ERR_OK)
 		return err;
+	store_on_tokens(p->store, on_tokens, p);
 	p->janitor = janitor_new(p->loop, p->conf, p->store);
 	return ERR_OK;
 }
@@ -231,10 +235,25 @@ begin_stop(struct program *p)
 }
 
 static void
+on_tokens(void *arg)
+{
+	struct program *p = arg;
+
+	server_on_tokens(p->server);
+}
+
+static void
 start_on_ready(enum err err, struct span why, void *arg)
 {
 	struct program *p = arg;
 
+	if (err == ERR_OK && server_is_public(p->server) &&
+	    !store_tokens_has_admin(p->store)) {
+		err = ERR_ACCESS_OPEN;
+		why = SPAN("http.listen has an address beyond this machine, "
+			   "and there is no admin's token; listen on loopback "
+			   "and run: schedctl token add NAME --role admin");
+	}
 	if (err == ERR_OK) {
 		log_info("server.ready", "backend=%s", p->conf->redis[0].name);
 		return;
@@ -279,6 +298,25 @@ on_drain(int signo, void *arg)
 	server_drain(p->server, p->conf->server_drain_ms, drain_on_done, p);
 }
 
+/* All of it or nothing: the settings, and the files that they name. */
+static enum err
+reload(struct program *p, struct buf *why)
+{
+	struct conf *next = NULL;
+	enum err err =
+	    conf_load(&next, p->conf_file, p->settings, p->setting_count, why);
+
+	if (err == ERR_OK)
+		err = server_prepare(p->server, next, why);
+	conf_free(next);
+	if (err != ERR_OK)
+		return err;
+	err = conf_reload(
+	    p->conf, p->conf_file, p->settings, p->setting_count, why);
+	server_reloaded(p->server, err == ERR_OK);
+	return err;
+}
+
 static void
 on_reload(int signo, void *arg)
 {
@@ -288,8 +326,7 @@ on_reload(int signo, void *arg)
 
 	(void)signo;
 	buf_init(&why, 4096);
-	err = conf_reload(
-	    p->conf, p->conf_file, p->settings, p->setting_count, &why);
+	err = reload(p, &why);
 	if (err != ERR_OK) {
 		char text[1024];
 

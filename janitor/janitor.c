@@ -18,7 +18,7 @@
 #include "store/store.h"
 
 /* A slice that is full is followed by another, at most so often a round. */
-enum { SLICES_PER_ROUND = 200 };
+enum { SLICES_PER_ROUND = 200, CHECK_SLICES_PER_ROUND = 50 };
 
 struct duty {
 	const char *name;
@@ -32,7 +32,8 @@ static const struct duty duties[] = {
 	{"failed",  DUTY_FAILED,  ERR_JANITOR_FAILED},
 	{"delayed", DUTY_DELAYED, ERR_JANITOR_TODO},
 	{"finish",  DUTY_FINISH,  ERR_JANITOR_FINISH},
-	{"dead",    DUTY_DEAD,    ERR_JANITOR_CHECK},
+	{"dead",    DUTY_DEAD,    ERR_JANITOR_FINISH},
+	{"check",   DUTY_CHECK,   ERR_JANITOR_CHECK},
 	{"workers", DUTY_WORKERS, ERR_JANITOR_CLEANUP},
 };
 /* clang-format on */
@@ -212,6 +213,19 @@ round_next(struct janitor *j)
 	round_end(j);
 }
 
+/* Is a slice to be followed by another of the same duty and queue? */
+static bool
+has_more(struct janitor *j, const struct duty *d, uint64_t count)
+{
+	j->slices++;
+	if (d->duty == DUTY_CHECK)
+		return j->slices < CHECK_SLICES_PER_ROUND &&
+		       store_duty_is_due(
+			   j->store, d->duty, span_of(j->queues[j->queue]));
+	return d->duty != DUTY_WORKERS && count >= j->conf->janitor_slice &&
+	       j->slices < SLICES_PER_ROUND;
+}
+
 static void
 round_on_slice(enum err err, uint64_t count, void *arg)
 {
@@ -223,8 +237,7 @@ round_on_slice(enum err err, uint64_t count, void *arg)
 	j->states[j->duty].items += count;
 	if (err != ERR_OK)
 		duty_failed(j, j->duty, err);
-	if (err != ERR_OK || d->duty == DUTY_WORKERS ||
-	    count < j->conf->janitor_slice || ++j->slices >= SLICES_PER_ROUND) {
+	if (err != ERR_OK || !has_more(j, d, count)) {
 		j->queue++;
 		j->slices = 0;
 	}
