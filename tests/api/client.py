@@ -10,25 +10,27 @@ TIMEOUT_S = 30 * float(os.environ.get("SLOW", "1"))
 
 
 def connect(addr, timeout=TIMEOUT_S):
-    """A socket to 127.0.0.1:port or unix:/path."""
+    """A socket to 127.0.0.1:port (also after tls:) or unix:/path."""
     if addr.startswith("unix:"):
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.settimeout(timeout)
         sock.connect(addr[len("unix:") :])
         return sock
-    host, port = addr.rsplit(":", 1)
+    host, port = addr.removeprefix("tls:").rsplit(":", 1)
     return socket.create_connection((host, int(port)), timeout)
 
 
 class _Connection(http.client.HTTPConnection):
-    def __init__(self, addr, timeout):
+    def __init__(self, addr, timeout, tls):
         super().__init__("localhost", timeout=timeout)
-        self.addr = addr
+        self.addr, self.tls = addr, tls
 
     def connect(self):
         self.sock = connect(self.addr, self.timeout)
         if self.sock.family == socket.AF_INET:
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.tls:
+            self.sock = self.tls.wrap_socket(self.sock, server_hostname="localhost")
 
 
 class Answer:
@@ -65,11 +67,12 @@ class Answer:
 
 class Client:
     """One keep-alive connection. It is opened at the first request and, when
-    the server closed it by an answer, again at the next."""
+    the server closed it by an answer, again at the next. token: shown with
+    every request. tls: an ssl.SSLContext."""
 
-    def __init__(self, addr, timeout=TIMEOUT_S):
-        self.addr = addr
-        self.conn = _Connection(addr, timeout)
+    def __init__(self, addr, timeout=TIMEOUT_S, token=None, tls=None):
+        self.addr, self.token = addr, token
+        self.conn = _Connection(addr, timeout, tls)
 
     def __enter__(self):
         return self
@@ -84,6 +87,8 @@ class Client:
     def send(self, method, path, body=None, headers=None):
         """Sends a request; receive() reads its answer."""
         headers = dict(headers or {})
+        if self.token:
+            headers.setdefault("Authorization", f"Bearer {self.token}")
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
         if body is not None:

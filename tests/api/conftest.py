@@ -7,13 +7,14 @@ something, and when a schedd did not end with exit code 0 on SIGTERM.
 """
 
 import itertools
+import os
 import shutil
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from redisproc import Redis
+from redisproc import AclRedis, Redis
 from server import Schedd, merged
 
 # Short times where a test would have to wait for them otherwise.
@@ -49,9 +50,9 @@ class Place:
             one.start(ready=ready)
         return one
 
-    def redis(self, **options):
+    def redis(self, kind=Redis, **options):
         """Starts one redis-server."""
-        one = Redis(self.new_folder(), **options)
+        one = kind(self.new_folder(), **options)
         self.redises.append(one)
         return one.start()
 
@@ -80,7 +81,11 @@ def _module_place():
 @pytest.fixture(scope="module", name="schedd")
 def _schedd(request, _module_place):
     """One schedd for the tests of a file; its SETTINGS are laid over QUICK."""
-    return _module_place.schedd(getattr(request.module, "SETTINGS", None))
+    settings = getattr(request.module, "SETTINGS", None)
+    if os.environ.get("UNDER_ACL"):  # by test_acl
+        redis = _module_place.redis(kind=AclRedis)
+        settings = merged(settings, redis.settings())
+    return _module_place.schedd(settings)
 
 
 @pytest.fixture(name="place")

@@ -1,6 +1,8 @@
 """A redis-server of the test's own, and the few words of RESP to look in."""
 
+import hashlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -10,15 +12,19 @@ from client import connect
 from server import WITH_US, wait_until
 
 
+ACL = Path(__file__).resolve().parents[2] / "etc/redis-acl.conf"
+
+
 class RedisError(Exception):
     """Redis answered with an error."""
 
 
 class Redis:
-    """Listens on a unix socket in folder, and on port when one is given."""
+    """Listens on a unix socket in folder, and on port when one is given.
+    prefix: words before it."""
 
-    def __init__(self, folder, port=0, password=None, **options):
-        self.folder = Path(folder)
+    def __init__(self, folder, port=0, password=None, prefix=(), **options):
+        self.folder, self.prefix = Path(folder), list(prefix)
         self.port, self.password = port, password
         self.options = {"appendonly": "yes", "appendfsync": "always"}
         self.options.update({k.replace("_", "-"): v for k, v in options.items()})
@@ -56,7 +62,7 @@ class Redis:
         with open(self.folder / "log", "ab") as log:
             # pylint: disable-next=consider-using-with
             self.process = subprocess.Popen(
-                [*WITH_US, "redis-server", "-"],
+                [*WITH_US, *self.prefix, "redis-server", "-"],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -93,7 +99,114 @@ class Redis:
 
     def do(self, *words):
         """One command on a connection of its own."""
+        auth = [["AUTH", self.password]] if self.password else []
+        return self._say([*auth, words])
+
+    def _say(self, commands):
+        """Commands on one connection; the answer to the last."""
         with connect(f"unix:{self.socket}") as sock:
+            stream = sock.makefile("rwb")
+            for words in commands:
+                _send(stream, *words)
+                answer = _read(stream)
+            return answer
+
+
+class AclRedis(Redis):
+    """One that schedd uses as the user of etc/redis-acl.conf; tests look in
+    as the default user, who may do all."""
+
+    def __init__(self, folder, **options):
+        super().__init__(folder, **options)
+        self.secret = secrets.token_hex(32)
+
+    def start(self):
+        """Starts it with that user."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        digest = hashlib.sha256(self.secret.encode()).hexdigest()
+        file = self.folder / "acl.conf"
+        file.write_text(ACL.read_text().replace("PASSWORD_SHA256", digest))
+        self.options["include"] = file
+        return super().start()
+
+    def settings(self):
+        """The settings of a schedd that uses it."""
+        path = self.folder / "password"
+        path.touch(mode=0o600)
+        path.write_text(self.secret + "\n")
+        values = {"url": self.url(), "user": "schedd", "password_file": path}
+        return {'redis "main"': values}
+
+    def do_as_schedd(self, *words):
+        """One command, as schedd's user."""
+        return self._say([["AUTH", "schedd", self.secret], words])
+
+
+class Sentinel:
+    """One sentinel in folder, on a port of its own, that watches "m"."""
+
+    def __init__(self, folder, master, quorum=2, password=None, down_after_ms=1000):
+        self.folder, self.port = Path(folder), free_port()
+        self.password, self.process = password, None
+        self.lines = [
+            f"port {self.port}",
+            "bind 127.0.0.1",
+            f"dir {self.folder}",
+            f"sentinel monitor m 127.0.0.1 {master.port} {quorum}",
+            f"sentinel down-after-milliseconds m {down_after_ms}",
+            "sentinel failover-timeout m 10000",
+        ]
+        if password:
+            self.lines += [f"requirepass {password}"]
+            self.lines += [f"sentinel sentinel-pass {password}"]
+        if master.password:
+            self.lines += [f"sentinel auth-pass m {master.password}"]
+
+    def start(self):
+        """Starts it and waits for its PONG."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        conf = self.folder / "sentinel.conf"
+        if not conf.exists():
+            conf.write_text("\n".join(self.lines) + "\n")
+        with open(self.folder / "log", "ab") as log:
+            # pylint: disable-next=consider-using-with
+            self.process = subprocess.Popen(
+                [*WITH_US, "redis-server", str(conf), "--sentinel"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        wait_until(self._answers, 15, "redis-sentinel")
+        return self
+
+    def _answers(self):
+        try:
+            return self.do("PING") == b"PONG"
+        except (OSError, RedisError):
+            return False
+
+    def knows(self, replicas, sentinels):
+        """Has it found so many replicas and other sentinels?"""
+        flat = self.do("SENTINEL", "MASTER", "m")
+        facts = dict(zip(flat[::2], flat[1::2]))
+        return (
+            int(facts[b"num-slaves"]) >= replicas
+            and int(facts[b"num-other-sentinels"]) >= sentinels
+        )
+
+    def master_port(self):
+        """The port of what it takes for the master."""
+        return int(self.do("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "m")[1])
+
+    def stop(self):
+        """kill -9."""
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def do(self, *words):
+        """One command on a connection of its own."""
+        with connect(f"127.0.0.1:{self.port}") as sock:
             stream = sock.makefile("rwb")
             if self.password:
                 _send(stream, "AUTH", self.password)

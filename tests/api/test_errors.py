@@ -17,9 +17,22 @@ NOT_IN_ANSWERS = {
     "JANITOR_DOING": "in the log and the metrics: test_janitor_duties",
     "JANITOR_CHECK": "in the log and the metrics: test_janitor_duties",
     "JANITOR_TODO": "in the log and the metrics: test_janitor_duties",
+    "STORE_UNCONFIRMED": "needs replicas: test_levels",
+    "STORE_WEAK": "needs replicas or a weak Redis: test_levels",
     "STORE_REPLY": "needs a Redis that answers our scripts wrongly",
     "NO_MEMORY": "needs a body that needs more than its cap and 1 MiB",
     "CLIENT_GONE": "there is nobody to read it; counted: test_client_gone",
+    "TOKEN_MISSING": "needs a server with tokens: test_tokens, test_access",
+    "TOKEN_BAD": "needs a server with tokens: test_tokens",
+    "FORBIDDEN": "needs a server with tokens: test_access",
+    "GUESSING": "needs an address beyond this machine: test_tls",
+    "TOKEN_UNKNOWN": "test_tokens",
+    "TOKEN_EXISTS": "test_tokens",
+    "TOKEN_NAME_BAD": "test_tokens",
+    "ADMIN_NEEDED": "test_tokens",
+    "TOO_MANY_TOKENS": "test_tokens",
+    "ACCESS_OPEN": "at the start: test_tls",
+    "TLS_FILES": "at the start: test_tls",
     "CONF_SYNTAX": "at the start: test_start",
     "CONF_UNKNOWN": "at the start: test_start",
     "CONF_VALUE": "at the start: test_start",
@@ -30,6 +43,7 @@ NOT_IN_ANSWERS = {
     "REDIS_SERVER": "at the start: test_start",
     "REDIS_AUTH": "at the start: test_start",
     "REDIS_SETTINGS": "at the start: test_start",
+    "REDIS_OLDER": "in the log and in /readyz: test_generation",
     "USAGE": "the command line's: test_start",
     "UNREACHABLE": "schedctl's own",
     "ANSWER_BAD": "schedctl's own",
@@ -230,6 +244,53 @@ def test_report_refused(redis, own):
     saw(own.post("report", {"worker": "w", "failed": ["b"]}), 500, "REPORT_FAILED")
 
 
+def held(redis):
+    """How many tasks the workers hold, by what is kept for each."""
+    flat = redis.do("HGETALL", "sched:{q}:held")
+    return dict(zip(flat[::2], flat[1::2]))
+
+
+def test_report_counts_though_the_take_beside_it_is_refused(redis, own):
+    """What was reported is no longer held; what was not handed out is not."""
+    own.push("a", "b", "c")
+    assert own.take_ids("w", count=2) == ["a", "b"]
+    assert held(redis) == {b"w": b"2"}
+    break_key(redis, "requests")
+    body = {"worker": "w", "finished": ["a"], "request_id": "r"}
+    own.post("take", body).refused(500, "TAKE")
+    mend(redis, "requests")
+    assert own.state("a") == "finish"
+    assert held(redis) == {b"w": b"1"}
+    own.finish("b", worker="w")
+    assert held(redis) == {}
+    assert own.take_ids("w") == ["c"]
+
+
+def test_late_report_that_is_refused_loses_nothing(redis, own):
+    """A failed task stays where it is until it is among the finished."""
+    own.push("a")
+    own.take("w")
+    own.fail("a", worker="w")
+    break_key(redis, "finish")
+    late = {"worker": "w", "finished": ["a"]}
+    saw(own.post("report", late), 500, "REPORT_FINISHED")
+    mend(redis, "finish")
+    assert own.ids("failed") == ["a"]
+    own.finish("a", worker="w")
+    assert own.ids("failed") == [] and own.ids("finish") == ["a"]
+
+
+def test_late_report_of_what_nobody_holds(redis, own):
+    """Of one that stands in doing without a holder, too."""
+    own.push("a", "b")
+    own.take("w")
+    own.fail("a", "b", worker="w")
+    redis.do("ZREM", "sched:{q}:failed", "a")
+    redis.do("ZADD", "sched:{q}:doing", 9e15, "a")
+    own.finish("a", "b", worker="w")
+    assert own.counts() == {"finish": 2}
+
+
 def test_other_operations_refused(redis, own):
     own.push({"id": "d", "payload": 1, "delay_s": 100})
     break_key(redis, "delayed")
@@ -340,6 +401,21 @@ def test_server_limits(place):
         assert other.receive().json["tasks"][0]["id"] == "a"
 
 
+def test_limits_of_an_address_and_of_memory(place):
+    schedd = place.schedd({"limits": {"max_per_address": 2}})
+    with schedd.client() as client, Raw(schedd.addr) as second:
+        assert client.get("/healthz").status == 200
+        second.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert second.receive().status == 200
+        with Raw(schedd.addr) as third:
+            saw(third.receive(), 429, "TOO_MANY_PER_ADDR")
+        schedd.settings["limits"]["max_memory"] = "4MiB"
+        schedd.reload()
+        schedd.wait_log("server.memory_full")
+        got = client.queue("q").post("tasks", {"payload": 1})
+        saw(got, 503, "MEMORY_FULL")
+
+
 def test_shutting_down(place):
     """A request that comes behind one that is still open while the server
     drains: the open one is served, the later one is refused."""
@@ -382,7 +458,7 @@ def test_client_gone(schedd, client, queue):
 
 @pytest.mark.parametrize(
     "code, duty",
-    [(1, "finish"), (2, "failed"), (3, "doing"), (4, "dead"), (5, "delayed")],
+    [(1, "finish"), (2, "failed"), (3, "doing"), (1, "dead"), (5, "delayed")],
 )
 def test_janitor_duties(redis, own, code, duty):
     """A queue that cannot be worked on does not stop the others."""

@@ -288,15 +288,6 @@ def test_bad_password_files(place, folder, mode, text):
     refused(run(*options(folder, **more)), EX_CONFIG, "CONF_VALUE", path)
 
 
-def test_redis_that_would_lose_tasks(place):
-    """An evicting or forgetful Redis is warned of, once."""
-    redis = place.redis(maxmemory_policy="allkeys-lru", appendonly="no")
-    schedd = place.schedd(redis.settings())
-    lines = [x for x in schedd.lines if x.event == "redis.settings"]
-    assert {x.values["setting"] for x in lines} == {"maxmemory-policy", "appendonly"}
-    assert {x.level for x in lines} == {"warn"}
-
-
 def test_redis_without_that_database(place, folder):
     redis = place.redis(databases=1)
     more = {"redis.main.url": redis.url(), "redis.main.database": 3}

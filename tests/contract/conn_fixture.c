@@ -87,11 +87,16 @@ fixture_init(struct fixture *f)
 	    .url = none,
 	    .user = none,
 	    .password_file = none,
+	    .sentinel_user = none,
+	    .sentinel_password_file = none,
 	    .prefix = prefix,
 	    .deadline_ms = 5000,
 	    .connect_timeout_ms = 3000,
 	    .max_pending = 20000,
 	    .max_pending_bytes = 256u << 20,
+	    .confirm = CONFIRM_MEMORY,
+	    .confirm_replicas = 1,
+	    .confirm_timeout_ms = 300,
 	};
 }
 

@@ -139,7 +139,7 @@ test_redis_restart(struct test_redis *r)
 	r->out = p.out;
 	fprintf(p.in,
 	    "port 0\nunixsocket %s\ndir %s\nlogfile %s/redis.log\n"
-	    "appendonly yes\nappendfsync everysec\nsave \"\"\n"
+	    "appendonly yes\nappendfsync always\nsave \"\"\n"
 	    "maxmemory-policy noeviction\n%s",
 	    r->socket, r->folder, r->folder, r->settings);
 	fclose(p.in);

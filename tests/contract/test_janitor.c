@@ -244,7 +244,8 @@ scripts_run(const struct test_redis *r)
 	return n;
 }
 
-/* Two hundred queues with tasks in them, and nobody does anything. */
+/* Two hundred queues with tasks in them, and nobody does anything: the tick,
+ * the sign of life, and a window of the task check, as they were in use. */
 static void
 test_idle(void **state)
 {
@@ -262,7 +263,7 @@ test_idle(void **state)
 	run_for(w.loop, 2500);
 	before = scripts_run(&w.redis);
 	run_for(w.loop, 4000);
-	assert_in_range(scripts_run(&w.redis) - before, 3, 5);
+	assert_in_range(scripts_run(&w.redis) - before, 7, 13);
 	end(&w, j);
 }
 

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/clock.h"
+
 static struct test_redis redis;
 static struct test_proxy proxy;
 static struct fixture f;
@@ -92,14 +94,12 @@ test_refused(void **state)
 	struct answer a;
 
 	(void)state;
-	f.conf.deadline_ms = 400;
 	test_proxy_tell(&proxy, "refuse");
 	fixture_open(&f, proxy.url, "");
 	give_write(&f, &a, "k", "one");
 	wait_answer(&a);
 	assert_int_equal(a.err, ERR_REDIS_DOWN);
 	assert_non_null(strstr(f.reason, "refused"));
-	f.conf.deadline_ms = 5000;
 	test_proxy_tell(&proxy, "accept");
 	expect_works_again(1);
 	assert_int_equal(test_redis_integer(&redis, "EXISTS k"), 0);
@@ -332,6 +332,56 @@ test_half_written_command_is_sent_again(void **state)
 	assert_int_equal(unsent.err, ERR_OK);
 	assert_int_equal(unsent.integer, 2);
 	free(large);
+}
+
+/* It is back at once: nobody notices. It takes connections and says nothing:
+ * what waits is refused when that lasts, and what comes at once. */
+static void
+test_short_gap_and_long(void **state)
+{
+	struct answer a;
+	int64_t began;
+
+	(void)state;
+	fixture_open_ready(&f, proxy.url, "");
+	test_proxy_tell(&proxy, "reset");
+	wait_lost(&f, 1);
+	give_write(&f, &a, "k", "one");
+	wait_answer(&a);
+	assert_int_equal(a.err, ERR_OK);
+	test_proxy_tell(&proxy, "stall down");
+	test_proxy_tell(&proxy, "reset");
+	wait_lost(&f, 2);
+	began = clock_mono_us_fresh();
+	give_write(&f, &a, "k", "two");
+	wait_answer(&a);
+	assert_int_equal(a.err, ERR_REDIS_DOWN);
+	assert_in_range(clock_mono_us_fresh() - began, 50000, 500000);
+	began = clock_mono_us_fresh();
+	give_write(&f, &a, "k", "two");
+	wait_answer(&a);
+	assert_int_equal(a.err, ERR_REDIS_DOWN);
+	assert_true(clock_mono_us_fresh() - began < 20000);
+	test_proxy_tell(&proxy, "clear");
+	expect_works_again(3);
+	assert_int_equal(test_redis_integer(&redis, "LLEN k"), 1);
+}
+
+/* However long it was away, it is found soon. */
+static void
+test_found_soon(void **state)
+{
+	int64_t began;
+
+	(void)state;
+	fixture_open_ready(&f, proxy.url, "");
+	test_proxy_tell(&proxy, "refuse");
+	test_proxy_tell(&proxy, "reset");
+	wait_lost(&f, 9);
+	began = clock_mono_us_fresh();
+	test_proxy_tell(&proxy, "accept");
+	wait_ready(&f, 2);
+	assert_true(clock_mono_us_fresh() - began < 900000);
 }
 
 static void
@@ -642,6 +692,8 @@ main(void)
 	    CASE(test_noscript_with_half_written_command),
 	    CASE_TCP(test_half_written_command_is_sent_again),
 	    CASE(test_half_written_command_is_sent_again),
+	    CASE(test_short_gap_and_long),
+	    CASE(test_found_soon),
 	    CASE(test_silent_hello),
 	    CASE(test_slow),
 	    CASE(test_slow_is_told),

@@ -10,6 +10,7 @@
 
 #include "core/clock.h"
 #include "core/loop.h"
+#include "core/metrics.h"
 
 /* ---- the cases --------------------------------------------------------- */
 
@@ -611,7 +612,7 @@ case_gathering(struct world *w)
 	memset(p, 0, sizeof(p));
 	memset(t, 0, sizeof(t));
 	memset(take_ops, 0, sizeof(take_ops));
-	calls = test_redis_integer(&w->redis, "DBSIZE");
+	calls = test_redis_integer(&w->redis, "EXISTS sched:queues");
 	assert_int_equal(calls, 0);
 	for (int i = 0; i < 5; i++) {
 		char id[2] = {(char)('a' + i), '\0'};
@@ -636,6 +637,34 @@ case_gathering(struct world *w)
 	assert_int_equal(t[1].n, 2);
 	assert_int_equal(t[2].n, 1);
 	assert_string_equal(t[2].ids[0], "e");
+}
+
+/* While a call is under way, more pushes gather in the next one. */
+static void
+case_gathering_under_way(struct world *w)
+{
+	unsigned slot = metric_series(METRIC_STORE_CALLS, "push");
+	double before = metric_read_series(METRIC_STORE_CALLS, slot);
+	struct seen p[6];
+
+	memset(p, 0, sizeof(p));
+	freeReplyObject(
+	    test_redis_command(&w->redis, "CLIENT PAUSE 200 WRITE"));
+	for (int i = 0; i < 6; i++) {
+		char id[2] = {(char)('a' + i), '\0'};
+		struct store_task task = {
+		    .id = {id, 1}, .payload = SPAN("1"), .lane = LANE_NORMAL};
+
+		store_push(w->store, Q, &task, 1, on_push, &p[i]);
+		run_for(w->loop, 5);
+	}
+	assert_int_equal(p[0].calls, 0);
+	for (int i = 0; i < 6; i++) {
+		wait_for(w, &p[i]);
+		assert_int_equal(p[i].err, ERR_OK);
+	}
+	assert_int_equal(
+	    metric_read_series(METRIC_STORE_CALLS, slot) - before, 2);
 }
 
 /* The answer of a report got lost and it is sent again: in the same turn, and
@@ -727,6 +756,7 @@ static const struct {
     {"workers", case_workers},
     {"unknown_queue", case_unknown_queue},
     {"gathering", case_gathering},
+    {"gathering under way", case_gathering_under_way},
     {"report_twice", case_report_twice},
     {"refused_by_redis", case_refused_by_redis},
     {"killed_in_flight", case_killed_in_flight},

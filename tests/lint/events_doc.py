@@ -5,7 +5,7 @@ import re
 from _common import PRODUCT, both_ways, files, finish, line_of, no_comments, text
 
 CALL = re.compile(r'\blog_(error|warn|info|debug)\(\s*("?)([^",)]*)')
-WRITE = re.compile(r'\blog_write\(\s*([^,]+),\s*("?)([^",)]*)')
+WRITE = re.compile(r'\blog_write(?:_span)?\(\s*([^,]+),\s*("?)([^",)]*)')
 NAME = re.compile(r"[a-z]+\.[a-z_]+")
 # A row of the page: | `event` | level | what it means |
 DOC = re.compile(r"^\|\s*`([a-z]+\.[a-z_]+)`\s*\|\s*([a-z, ]+?)\s*\|", re.M)

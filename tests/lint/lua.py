@@ -12,7 +12,7 @@ MOST_LINES = 120
 INCLUDE = re.compile(r"^-- include ([a-z]+\.lua)\n", re.M)
 # cjson is not among them: it damages numbers and empty arrays.
 GLOBALS = set(
-    "redis KEYS ARGV struct bit math string table ipairs pairs next pcall "
+    "redis KEYS ARGV struct bit math string table ipairs pairs next pcall error "
     "select tonumber tostring type unpack".split()
 )
 

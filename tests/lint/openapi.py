@@ -7,7 +7,7 @@ import re
 from _common import both_ways, finish, no_comments, text
 
 ROUTE = re.compile(
-    r'\{METHOD_(\w+),\s*"([^"]+)",\s*(\w+),\s*ROLE_(\w+),\s*[^,]+,'
+    r'\{METHOD_(\w+),\s*"([^"]+)",\s*(\w+),\s*ROLE_(\w+),\s*SCOPE_(\w+),\s*[^,]+,'
     r'\s*"([^"]*)",\s*"([^"]*)"\}'
 )
 ERROR = re.compile(r'^E\(\s*(\d+), (\w+),\s*(\d+),', re.M)
@@ -32,6 +32,7 @@ SCHEMAS = {
     "set_fields": ("RetrySet", "PurgeSet"),
     "policy_fields": ("QueueChange",),
     "beat_fields": ("Heartbeat",),
+    "token_fields": ("TokenNew",),
     "finished_fields": (),  # within Take and Report, checked below
     "failed_fields": (),
 }
@@ -79,11 +80,12 @@ def parameter_names(document, operation, place):
 
 
 def check_route(document, operation, row):
-    method, path, handler, role, query, doc = row
+    method, path, handler, role, scope, query, doc = row
     facts = {
         "operationId": (operation["operationId"], handler.removeprefix("api_")),
         "summary": (operation["summary"], doc),
         "x-role": (operation["x-role"], role.lower()),
+        "x-queues": (operation["x-queues"], scope.lower()),
         "query": (",".join(parameter_names(document, operation, "query")), query),
         "path parameters": (
             parameter_names(document, operation, "path"),
@@ -126,7 +128,7 @@ def check_errors(document):
 def tables():
     """{table: {field: required}} of all body_*.c."""
     found = {}
-    for stem in ("push", "work", "set", "policy", "beat"):
+    for stem in ("push", "work", "set", "policy", "beat", "token"):
         for name, rows in TABLE.findall(no_comments(f"http/body_{stem}.c")):
             found[name] = {f: r == "true" for f, r in FIELD.findall(rows)}
     return found

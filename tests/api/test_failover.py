@@ -1,0 +1,101 @@
+"""What becomes of acknowledged tasks when the master changes: one master, two
+replicas, three sentinels, and clients that push all the while."""
+
+import threading
+import time
+
+import pytest
+
+from redisset import start_set
+from server import wait_until
+
+
+@pytest.fixture(name="servers")
+def _servers(place):
+    return start_set(place)
+
+
+class Pushers:
+    """Threads that push one task after the other and note what got 201."""
+
+    def __init__(self, schedd, count=4):
+        self.schedd, self.acked, self.times = schedd, [], []
+        self.wrong, self.end = set(), threading.Event()
+        self.threads = [
+            threading.Thread(target=self._push, args=(n,)) for n in range(count)
+        ]
+        for thread in self.threads:
+            thread.start()
+
+    def _push(self, name):
+        n = 0
+        with self.schedd.client() as client:
+            while not self.end.is_set():
+                n += 1
+                got = client.queue("q").post("tasks", {"id": f"{name}-{n}", "payload": 1})
+                if got.status == 201:
+                    self.acked.append(f"{name}-{n}")
+                    self.times.append(time.monotonic())
+                elif got.status not in (503, 504):
+                    self.wrong.add(str(got))
+                else:
+                    time.sleep(0.01)
+
+    def wait_more(self, count=20, limit=20):
+        """Until so many more were acknowledged."""
+        count += len(self.acked)
+        wait_until(lambda: len(self.acked) >= count, limit, "more pushes")
+
+    def stop(self):
+        """Ends them; the longest time without an acknowledgment."""
+        self.end.set()
+        for thread in self.threads:
+            thread.join()
+        assert not self.wrong
+        times = sorted(self.times)
+        return max(b - a for a, b in zip(times, times[1:]))
+
+
+def all_kept(schedd, acked):
+    """Which of them the store does not know."""
+    with schedd.client() as client:
+        queue = client.queue("q")
+        return [i for i in acked if queue.state(i) == "gone"]
+
+
+def test_a_killed_master(place, servers):
+    """Nothing acknowledged is lost, and it goes on within seconds."""
+    schedd = place.schedd(servers.settings())
+    pushers = Pushers(schedd)
+    pushers.wait_more(100)
+    old = servers.master()
+    old.kill()
+    servers.wait_switch(old)
+    pushers.wait_more(100)
+    gap = pushers.stop()
+    assert gap < 8, f"nothing was acknowledged for {gap:.1f} s"
+    lost = all_kept(schedd, pushers.acked)
+    assert not lost, f"lost {len(lost)} of {len(pushers.acked)}"
+
+
+def test_a_master_that_wakes_up(place, servers):
+    """Stopped until another was chosen: it confirms nothing any more, not
+    even to one that only knows this master."""
+    schedd = place.schedd(servers.settings())
+    pushers = Pushers(schedd)
+    pushers.wait_more(100)
+    old = servers.master()
+    stubborn = place.schedd(servers.settings(url=old.url(), confirm="replicated"))
+    old.pause()
+    new = servers.wait_switch(old)
+    old.resume()
+    with stubborn.client() as client:
+        end = time.monotonic() + 1
+        while time.monotonic() < end:
+            got = client.queue("q").post("tasks", {"payload": 1})
+            assert got.status in (503, 504), got
+    pushers.wait_more(100)
+    pushers.stop()
+    kept = {k.decode() for k in new.do("HKEYS", "sched:{q}:task")}
+    lost = set(pushers.acked) - kept
+    assert not lost, f"lost {len(lost)} of {len(pushers.acked)}"
