@@ -9,6 +9,8 @@
  * target) or down (to the client), and down when it is left out:
  *
  *	delay MS [WAY]       hold every piece that long (0: no more)
+ *	jitter MS [WAY]      and up to so much more, at random
+ *	rate N [WAY]         at most N bytes a second (0: no more)
  *	slice N [WAY]        at most N bytes per write (0: no more)
  *	stall [WAY]          forward nothing; resume [WAY] ends it
  *	cut N [WAY]          after N more bytes, reset that connection
@@ -18,8 +20,9 @@
  *	reset                reset every connection
  *	close                close every connection in order
  *	refuse               close the listening socket; accept opens it again
- *	clear                undo delay, slice, stall, cut, flip
+ *	clear                undo delay, jitter, rate, slice, stall, cut, flip
  *	count                answers "ok N": how many connections are open
+ *	cuts                 answers "ok N": how many cuts were made
  */
 
 #define _GNU_SOURCE /* accept4 */
@@ -45,7 +48,8 @@ enum {
 	CONN_MAX = 128,
 	PIECE_BYTES = 16 * 1024,
 	HELD_BYTES = 1024 * 1024, /* per way: then it stops reading */
-	WAIT_MAX_MS = 1000
+	WAIT_MAX_MS = 1000,
+	RATE_STEP_MS = 20
 };
 
 enum way { UP, DOWN, WAY_COUNT };
@@ -71,8 +75,11 @@ struct conn {
 };
 
 struct fault {
-	long delay_ms, slice;
-	long cut, flip; /* bytes until then; -1: not at all */
+	long delay_ms, jitter_ms, slice;
+	long rate;        /* bytes per second; 0: any */
+	long credit;      /* of them, bytes that may go now */
+	int64_t credited; /* until when they were counted, ms */
+	long cut, flip;   /* bytes until then; -1: not at all */
 	bool stall;
 };
 
@@ -87,6 +94,7 @@ static struct fault faults[WAY_COUNT];
 static struct address listen_at, target_at;
 static int listen_fd = -1;
 static uint64_t seed = 1;
+static long cut_count;
 
 static _Noreturn void
 die(const char *what)
@@ -287,6 +295,11 @@ flow_read(struct conn *c, enum way way)
 	p->off = 0;
 	p->next = NULL;
 	p->due_ms = now_ms() + fault->delay_ms;
+	if (fault->jitter_ms > 0)
+		p->due_ms += random_below((unsigned)fault->jitter_ms + 1);
+	/* A stream keeps its order. */
+	if (f->first != NULL && p->due_ms < f->last->due_ms)
+		p->due_ms = f->last->due_ms;
 	if (f->first == NULL)
 		f->first = p;
 	else
@@ -299,8 +312,23 @@ flow_read(struct conn *c, enum way way)
 static bool
 flow_is_due(const struct flow *f, enum way way)
 {
-	return !faults[way].stall && f->first != NULL &&
-	       f->first->due_ms <= now_ms();
+	const struct fault *fault = &faults[way];
+
+	return !fault->stall && f->first != NULL &&
+	       f->first->due_ms <= now_ms() &&
+	       (fault->rate == 0 || fault->credit > 0);
+}
+
+/* A step's worth of bytes at a time, and none saved up. */
+static void
+rate_credit(struct fault *fault)
+{
+	int64_t now = now_ms();
+
+	if (fault->rate == 0 || now - fault->credited < RATE_STEP_MS)
+		return;
+	fault->credit = fault->rate * RATE_STEP_MS / 1000 + 1;
+	fault->credited = now;
 }
 
 static size_t
@@ -312,6 +340,8 @@ flow_allowed(const struct piece *p, const struct fault *fault)
 		n = (size_t)fault->slice;
 	if (fault->cut >= 0 && n > (size_t)fault->cut)
 		n = (size_t)fault->cut;
+	if (fault->rate > 0 && n > (size_t)fault->credit)
+		n = (size_t)fault->credit;
 	return n;
 }
 
@@ -331,6 +361,7 @@ flow_write(struct conn *c, enum way way)
 		return errno == EAGAIN || errno == EINTR;
 	p->off += (size_t)n;
 	f->held -= (size_t)n;
+	fault->credit -= n;
 	if (p->off == p->len) {
 		f->first = p->next;
 		free(p);
@@ -341,6 +372,7 @@ flow_write(struct conn *c, enum way way)
 	if (fault->cut > 0)
 		return true;
 	fault->cut = -1;
+	cut_count++;
 	return false;
 }
 
@@ -405,6 +437,10 @@ obey_way(const char *word, long n, struct fault *fault)
 {
 	if (strcmp(word, "delay") == 0)
 		fault->delay_ms = n;
+	else if (strcmp(word, "jitter") == 0)
+		fault->jitter_ms = n;
+	else if (strcmp(word, "rate") == 0)
+		fault->rate = n;
 	else if (strcmp(word, "slice") == 0)
 		fault->slice = n;
 	else if (strcmp(word, "cut") == 0)
@@ -454,6 +490,10 @@ obey(char *line)
 	}
 	if (strcmp(line, "count") == 0) {
 		printf("ok %zu\n", conn_count);
+		return;
+	}
+	if (strcmp(line, "cuts") == 0) {
+		printf("ok %ld\n", cut_count);
 		return;
 	}
 	sscanf(line, "%15s %15s %15s", word, second, third);
@@ -517,6 +557,8 @@ wait_ms(void)
 	size_t i;
 	int way;
 
+	if (faults[UP].rate > 0 || faults[DOWN].rate > 0)
+		wait = RATE_STEP_MS;
 	for (i = 0; i < conn_count; i++)
 		for (way = UP; way < WAY_COUNT; way++) {
 			const struct piece *p = conns[i]->flow[way].first;
@@ -548,6 +590,8 @@ loop_once(void)
 	static struct pollfd fds[2 + 2 * CONN_MAX];
 	size_t i, n = conn_count;
 
+	rate_credit(&faults[UP]);
+	rate_credit(&faults[DOWN]);
 	fds[0] = (struct pollfd){.fd = 0, .events = POLLIN};
 	fds[1] = (struct pollfd){.fd = listen_fd, .events = POLLIN};
 	for (i = 0; i < n; i++) {

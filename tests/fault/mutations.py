@@ -1,0 +1,103 @@
+"""The broken promises: number -> (what, (row, part of its amounts), edits)."""
+
+CHECK = "store/redis_check.c"
+
+MUTANTS = {
+    1: (
+        "answers before the WAIT",
+        ("S3", 0.2),
+        [
+            (
+                "store/redis_op.c",
+                "if (err == ERR_OK && op->needs_wait) {",
+                "if (err == ERR_OK && op->needs_wait && c->waits > 1000) {",
+            )
+        ],
+    ),
+    2: (
+        "ignores what WAIT counted",
+        ("S3", 0.2),
+        [
+            (
+                CHECK,
+                "reply->integer >= (long long)c->conf->confirm_replicas;",
+                "reply->integer >= (long long)c->conf->confirm_replicas * 0;",
+            )
+        ],
+    ),
+    3: (
+        "loses what is between a pop and its record",
+        ("F1", 0.05),
+        [
+            (
+                "store/lua/take.lua",
+                "if taken > 0 then\n\tcall('ZADD', base .. 'doing'",
+                "if taken > 0 and now % 10 > 0 then\n\tcall('ZADD', base .. 'doing'",
+            )
+        ],
+    ),
+    4: (
+        "takes a finish from who does not hold the task",
+        ("F9", 0.5),
+        [("store/lua/report.lua", "elseif holder_of(h) ~= worker then", "elseif false then")],
+    ),
+    5: (
+        "takes leases back at once after an outage",
+        ("F8", 0.3),
+        [
+            (
+                "store/lua/reclaim.lua",
+                "if now >= back + math.min(ARGV[7], late[i + 1] - taken) then",
+                "if true then",
+            )
+        ],
+    ),
+    6: (
+        "lets leases run on during an outage",
+        ("F8", 0.3),
+        [
+            (
+                "store/lua/reclaim.lua",
+                "'ZRANGEBYSCORE', doing, '(' .. away, back, 'WITHSCORES'",
+                "'ZRANGEBYSCORE', doing, '(' .. back, back, 'WITHSCORES'",
+            )
+        ],
+    ),
+    7: (
+        "forgets finished ids",
+        ("F1", 0.1),
+        [
+            (
+                "store/lua/report.lua",
+                "call('HSET', base .. 'task', unpack(values))",
+                "call('HDEL', base .. 'task', unpack(done))",
+            )
+        ],
+    ),
+    8: (
+        "does not count an attempt whose worker fell silent",
+        ("F9", 0.5),
+        [("store/lua/reclaim.lua", "call('HSET', base .. 'retry', unpack(used))", "")],
+    ),
+    14: (
+        "extends a lease for who does not hold it",
+        ("F9", 0.5),
+        [
+            (
+                "store/lua/extend.lua",
+                "if h and h:match(' (.*)') == ARGV[3] then",
+                "if h then",
+            )
+        ],
+    ),
+    15: (
+        "takes appendfsync everysec for a disk",
+        ("S7", 1),
+        [(CHECK, '"always"', '"everysec"')],
+    ),
+    16: (
+        "goes on when the append-only file is switched off",
+        ("S7", 1),
+        [(CHECK, '{"appendonly",                "yes"}', '{"appendonly", "no"}')],
+    ),
+}

@@ -1,0 +1,452 @@
+"""H, N4: many clients, slow ones, hostile ones, more than can be served."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import checks
+import corpus
+from client import Raw
+from rows_kill import restart_at
+from run import files_of, frozen
+from server import WITH_US, wait_until
+
+MIB = 1 << 20
+
+
+class Crowd:
+    """crowd.py as a process of ours."""
+
+    def __init__(self, run, kind, schedd, count, seconds=10, links=None):
+        words = [kind, schedd.addr, str(count), str(seconds), str(links or count)]
+        script = Path(__file__).with_name("crowd.py")
+        # pylint: disable-next=consider-using-with
+        self.process = subprocess.Popen(
+            [*WITH_US, sys.executable, "-B", str(script), *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        run.others.append(self)
+        self.there = self._line()["there"]
+
+    def _line(self):
+        line = self.process.stdout.readline()
+        assert line, "the crowd ended"
+        return json.loads(line)
+
+    def end(self):
+        """They leave; what they saw."""
+        self.process.stdin.close()
+        return self.wait()
+
+    def wait(self):
+        """Until they end by themselves; what they saw."""
+        got = self._line()
+        self.process.wait(30)
+        return got
+
+    def stop(self):
+        """Ends it, whatever it is doing."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+def served(run, **settings):
+    """A schedd on TCP, with its Redis."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    redis = run.redis()
+    return redis, run.schedd(settings, redis=redis, tcp=True)
+
+
+def push_p99(run, seconds):
+    """p99 of the load's pushes within the next seconds, in ms."""
+    since = time.monotonic_ns()
+    time.sleep(seconds)
+    run.load.check()
+    events = run.history.events()
+    return checks.quantile(checks.latencies_ms(events, "push", since=since), 0.99)
+
+
+def cpu_part(schedd, seconds):
+    """The part of one processor that it uses."""
+    before = schedd.cpu_s()
+    time.sleep(seconds)
+    return (schedd.cpu_s() - before) / seconds
+
+
+def h1(run):
+    """10,000 idle connections."""
+    redis, schedd = served(run)
+    count = run.times(10_000)
+    before = schedd.rss_bytes()
+    crowd = Crowd(run, "idle", schedd, count)
+    run.expect(crowd.there == count, f"only {crowd.there} of {count} were served")
+    each = (schedd.rss_bytes() - before) / count
+    run.at_most("rss_each", each / 1024, 12 if count > 1000 else 40, "KiB")
+    run.at_most("rss", schedd.rss_bytes() / MIB, 150, "MiB")
+    run.at_most("idle_cpu", cpu_part(schedd, 3) * 100, 3, "%")
+    run.start_load(batch=10)
+    with_crowd = push_p99(run, run.seconds(15, 4))
+    seen = crowd.end()
+    run.expect(seen["open"] == count, f"{count - seen['open']} were closed")
+    time.sleep(1)
+    alone = push_p99(run, run.seconds(15, 4))
+    run.facts["push_p99_alone"] = f"{alone:.1f}ms"
+    run.at_most("push_p99", with_crowd, alone * 1.2 + 2, "ms")
+    events = run.finish(redis)
+    run.facts["gap"] = run.gap_s(events)
+
+
+def h2(run):
+    """Clients that send a byte each 5 s, and such that read nothing of
+    10 MiB: each is closed in its time, the load goes on."""
+    redis, schedd = served(run, **{'queue "long"': {"max_payload": "1MiB"}})
+    with schedd.client() as client:
+        client.queue("long").push({"id": "long", "payload": "x" * 1_000_000})
+    run.start_load(batch=10)
+    alone = push_p99(run, run.seconds(10, 3))
+    before, base = schedd.rss_bytes(), connections(schedd)
+    count, began = run.times(3000), time.monotonic()
+    slow = Crowd(run, "slow", schedd, count)
+    readers = Crowd(run, "read", schedd, run.times(60))
+    with_crowd = push_p99(run, run.seconds(20, 10))
+    run.at_most("rss_more", (schedd.rss_bytes() - before) / MIB, 400, "MiB")
+    wait_until(lambda: connections(schedd) <= base, 60, "all of them to be closed")
+    run.at_most("all_closed", time.monotonic() - began, 45, "s")
+    run.at_most("push_p99", with_crowd, alone * 2 + 2, "ms")
+    run.facts["push_p99_alone"] = f"{alone:.1f}ms"
+    seen = slow.end()
+    readers.end()
+    for kind, limit in (("head", 12), ("body", 35)):
+        closed, last = seen[kind]["closed"], seen[kind]["last"]
+        run.expect(closed >= count // 2, f"{kind}: {count // 2 - closed} not closed")
+        run.at_most(kind, last, limit, "s")
+    events = run.finish(redis)
+    run.facts["gap"] = run.gap_s(events)
+
+
+def h3(run):
+    """2,000 connections a second, opened and closed, cut in mid-request,
+    with pipelines of 1,000; the cap of one address."""
+    redis, schedd = served(run, limits={"max_per_address": 2500})
+    run.start_load()
+    time.sleep(1)
+    before = schedd.rss_bytes()
+    crowd = Crowd(run, "flood", schedd, 2000, run.seconds(30, 4))
+    seen = crowd.wait()
+    wait_until(lambda: connections(schedd) < 40, 10, "connections to end")
+    fds = files_of(schedd.pid())
+    run.at_most("rss_more", (schedd.rss_bytes() - before) / MIB, 30, "MiB")
+    run.expect(fds < 60, f"{fds} descriptors are open")
+    run.expect(seen["done"] > 1000, f"only {seen}")
+    run.facts.update(connections=seen["done"], failed=seen["failed"])
+    capped(run, schedd)
+    events = run.finish(redis)
+    run.facts["gap"] = run.gap_s(events)
+
+
+def capped(run, schedd):
+    """One address opens more than it may; others are served."""
+    socks, refused = [], 0
+    try:
+        for _ in range(2600):
+            socks.append(Raw(schedd.addr, timeout=5))
+        last = socks[-1]
+        last.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        try:
+            refused = last.receive().status
+        except (OSError, EOFError):
+            refused = "closed"
+        run.expect(refused in (429, 503, "closed"), f"over the cap: {refused}")
+        crowd = Crowd(run, "idle", schedd, 8)
+        run.expect(crowd.there == 8, "others are not served")
+        crowd.end()
+    finally:
+        for sock in socks:
+            sock.sock.close()
+    wait_until(lambda: connections(schedd) < 40, 10, "connections to end")
+
+
+def connections(schedd):
+    """Sockets that it has open."""
+    folder = f"/proc/{schedd.pid()}/fd"
+    count = 0
+    for name in os.listdir(folder):
+        try:
+            count += os.readlink(f"{folder}/{name}").startswith("socket:")
+        except OSError:
+            pass
+    return count
+
+
+def h4(run):
+    """Descriptors are used up: no busy loop, Redis stays, it recovers."""
+    redis = run.redis()
+    prefix = ["prlimit", "--nofile=256:256", "--"]
+    schedd = run.schedd(redis=redis, tcp=True, prefix=prefix)
+    run.start_load(producers=1, workers=1)
+    time.sleep(1)
+    mark = schedd.mark()
+    socks = [Raw(schedd.addr, timeout=5) for _ in range(400)]
+    time.sleep(1)
+    run.at_most("cpu", cpu_part(schedd, 3) * 100, 20, "%")
+    last = Raw(schedd.addr, timeout=5)
+    last.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    try:
+        run.facts["over"] = last.receive().status
+    except (OSError, EOFError):
+        run.facts["over"] = "closed"
+    run.expect(not schedd.find_log("redis.lost", mark), "Redis was lost")
+    for sock in [*socks, last]:
+        sock.sock.close()
+    began = time.monotonic()
+    wait_until(lambda: ready(schedd), 10, "it to recover")
+    run.at_most("recovered", time.monotonic() - began, 3, "s")
+    events = run.finish(redis)
+    run.facts["gap"] = run.gap_s(events)
+
+
+def ready(schedd):
+    """Does it answer /readyz with 200?"""
+    try:
+        with schedd.client(timeout=2) as client:
+            return client.get("/readyz").status == 200
+    except OSError:
+        return False
+
+
+TESTS = Path(__file__).resolve().parent.parent
+
+
+def posted(verb, body):
+    """The request that brings this body."""
+    head = f"POST /v1/queues/bad/{verb} HTTP/1.1\r\nHost: x\r\n"
+    return head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body
+
+
+def kept_inputs():
+    """The requests that the fuzzers keep."""
+    for path in sorted((TESTS / "fuzz" / "corpus").glob("*/*")):
+        data = path.read_bytes()
+        if path.parent.name == "http_parser":
+            yield data
+        elif path.parent.name != "conf":
+            yield posted("tasks", data)
+
+
+def corpus_inputs():
+    """Those of tests/corpus; its other files are not for clients to send."""
+    yield from (data for *_, data in corpus.cases("http"))
+    yield from (posted(verb, body) for _, verb, _, body in corpus.cases("json"))
+
+
+def h5(run):
+    """Malformed requests and bodies: every input that the fuzzers keep, whole
+    and cut off, and those of tests/corpus, to the server under load. Each gets
+    an answer or is closed, soon, and the next client is served. Then each
+    call that can fail does so once (tests/torture)."""
+    redis, schedd = served(run, http={"header_timeout": "1s", "idle_timeout": "1s"})
+    run.start_load()
+    files, cases, took = list(kept_inputs()), list(corpus_inputs()), []
+    for data in cases[:: round(1 / min(run.part, 1))]:
+        took += malformed(run, schedd, data)
+    for data in files:
+        # Whole, and cut off at places all over it.
+        step = max(1, len(data) // run.times(40))
+        for end in (len(data), *range(0, len(data), step)):
+            took += malformed(run, schedd, data[:end])
+    run.expect(len(files) >= 25, f"only {len(files)} inputs")
+    run.expect(len(cases) >= 600, f"only {len(cases)} cases")
+    run.facts["answers"] = len(took)
+    run.at_most("answered_p99", checks.quantile(took, 0.99) * 1000, 50, "ms")
+    events = run.finish(redis)
+    run.facts["gap"] = run.gap_s(events)
+    torture(run)
+
+
+def torture(run):
+    """tests/torture on the same program; all of it, or a part."""
+    words = ["--smoke"] if run.part < 1 else []
+    done = subprocess.run(
+        [*WITH_US, sys.executable, "-B", TESTS / "torture" / "run", *words],
+        stdout=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    lines = done.stdout.splitlines()
+    bad = [line for line in lines if "FAILED" in line]
+    run.facts["torture"] = f"{len(lines) - len(bad)}/{len(lines)}"
+    run.expect(done.returncode == 0, f"torture: {bad or done.returncode}"[:500])
+
+
+def malformed(run, schedd, data):
+    """Sends that and says that nothing follows; reads to the end. How long
+    the first byte of an answer took, if there was one."""
+    with Raw(schedd.addr, timeout=10) as raw:
+        began, out = time.monotonic(), []
+        try:
+            raw.send(data)
+            raw.half_close()
+            first = raw.sock.recv(65536)
+            if first:
+                out = [time.monotonic() - began]
+                run.expect(first.startswith(b"HTTP/1.1 "), f"{data!r}: {first!r}")
+                fine = first[9:12] < b"500" or first[9:12] in (b"501", b"505")
+                run.expect(fine, f"{data[:100]!r}: {first[:100]!r}")
+            while raw.sock.recv(65536):
+                pass
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        except TimeoutError:
+            run.expect(False, f"{data[:100]!r}: neither answered nor closed")
+    return out
+
+
+class Throttle(threading.Thread):
+    """A Redis that gets a part of its time only: what can be served in all
+    is then little enough to offer five times as much."""
+
+    def __init__(self, pid, run_s=0.001, stop_s=0.1):
+        super().__init__(daemon=True)
+        self.pid, self.run_s, self.stop_s = pid, run_s, stop_s
+        self.over = threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.over.is_set():
+            with frozen(self.pid):
+                time.sleep(self.stop_s)
+            time.sleep(self.run_s)
+
+    def stop(self):
+        """The whole of its time again."""
+        self.over.set()
+        self.join()
+
+
+def h6(run):
+    """Five times more is offered than can be served."""
+    redis, schedd = served(run)
+    seconds = run.seconds(15, 3)
+    throttle = Throttle(redis.process.pid)
+    run.others.append(throttle)
+    peak = goodput(run, schedd, 50_000, seconds, at_once=100)
+    rss = schedd.rss_bytes()
+    over = goodput(run, schedd, max(5 * peak[0], 20_000), seconds)
+    again = schedd.rss_bytes()
+    throttle.stop()
+    run.facts["peak"] = f"{peak[0]:.0f}/s"
+    run.facts["over"] = f"{over[0]:.0f}/s"
+    run.expect(over[0] >= 0.8 * peak[0], f"goodput {over[0]:.0f} of {peak[0]:.0f}/s")
+    run.at_most("p99", over[1] * 1000, 500, "ms")
+    run.at_most("rss_more", (again - rss) / MIB, 64, "MiB")
+    run.expect(set(over[2]) <= {"200", "201", "429", "503"}, f"answers: {over[2]}")
+    run.start_load()
+    run.pause(2, 2)
+    run.finish(redis)
+
+
+def goodput(run, schedd, rate, seconds, at_once=1000):
+    """Tasks a second that were stored, p99 in s, answers by status."""
+    with schedd.client() as client:
+        before = stored(client)
+        seen = Crowd(run, "offer", schedd, int(rate), seconds, at_once).wait()
+        count = stored(client) - before
+        client.queue("offer").purge(state="todo", match="*")
+    return count / seconds, seen["p99"], seen["outcomes"]
+
+
+def stored(client):
+    """How many tasks were ever stored in the queue that is offered."""
+    client.queue("offer").make()
+    return client.queue("offer").info()["totals"]["pushed"]
+
+
+def h7(run):
+    """10,000 takes wait; one task is pushed, then 10,000."""
+    redis, schedd = served(run)
+    count = run.times(10_000)
+    with schedd.client(timeout=60) as client:
+        queue = client.queue("herd")
+        queue.make()
+        crowd = Crowd(run, "wait", schedd, count)
+        wait_until(lambda: queue.info()["waiting_takes"] == count, 60, "the takes")
+        run.at_most("waiting_cpu", cpu_part(schedd, 3) * 100, 3, "%")
+        before = schedd.cpu_s()
+        queue.push("one")
+        time.sleep(1)
+        run.at_most("one_push_cpu", schedd.cpu_s() - before, 0.1, "s")
+        left = queue.info()["waiting_takes"]
+        run.expect(left == count - 1, f"one task woke {count - left} takes")
+        before, began = schedd.cpu_s(), time.monotonic()
+        for first in range(0, count - 1, 1000):
+            last = min(first + 1000, count - 1)
+            queue.push_many([f"t{n}" for n in range(first, last)])
+        wait_until(lambda: queue.info()["waiting_takes"] == 0, 30, "all to wake")
+        run.facts["woken_in"] = f"{time.monotonic() - began:.2f}s"
+        run.at_most("herd_cpu", schedd.cpu_s() - before, 1.0, "s")
+        time.sleep(1)
+        counts = queue.counts()
+    seen = crowd.end()
+    run.expect(seen["answered"] == count, f"{seen['answered']} of {count} got a task")
+    run.expect(seen["most"] == 1 and not seen["errors"], f"{seen}"[:200])
+    run.expect(counts == {"doing": count}, f"counts: {counts}")
+    run.start_load()
+    run.pause(1, 1)
+    run.finish(redis)
+
+
+def n4(run):
+    """500 workers lose the server for 20 s and come back."""
+    redis, schedd = served(run)
+    port = schedd.addr.rsplit(":", 1)[1]
+    count = run.times(500)
+    feed, over = threading.Event(), threading.Event()
+    feed.set()
+
+    def push():
+        serial = 0
+        while not over.is_set():
+            if feed.is_set():
+                with schedd.client() as client:
+                    client.queue("fleet").push_many(
+                        [f"f{n}" for n in range(serial, serial + 50)]
+                    )
+                serial += 50
+            time.sleep(0.1)
+
+    thread = threading.Thread(target=push, daemon=True)
+    thread.start()
+    crowd = Crowd(run, "agents", schedd, count)
+    time.sleep(run.seconds(10, 3))
+    feed.clear()
+    time.sleep(0.5)
+    schedd.kill()
+    time.sleep(run.seconds(20, 3))
+    restart_at(schedd, f"127.0.0.1:{port}")
+    back = time.monotonic()
+    feed.set()
+    time.sleep(run.seconds(20, 12))
+    over.set()
+    thread.join()
+    seen = crowd.end()
+    opened = sorted(t for t in seen["opened"] if t > back)
+    most = max((sum(t <= o < t + 1 for o in opened) for t in opened), default=0)
+    run.at_most("opened_per_s", most, 200)
+    took = [took for t, took in seen["takes"] if back + 10 < t]
+    run.expect(len(took) > 10, f"only {len(took)} takes after 10 s")
+    run.at_most("take_p99", checks.quantile(took, 0.99) * 1000, 500, "ms")
+    with schedd.client() as client:
+        wait_until(lambda: not client.queue("fleet").counts().get("todo"), 5, "todo")
+    run.start_load()
+    run.pause(1, 1)
+    run.finish(redis)
+
+
+ROWS = {"H1": h1, "H2": h2, "H3": h3, "H4": h4, "H5": h5, "H6": h6, "H7": h7, "N4": n4}

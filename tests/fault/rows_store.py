@@ -1,0 +1,304 @@
+"""N, D, M: the link to Redis is bad, its disk is full, its memory is, the
+queue is."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import checks
+import redisdump
+from load import QUEUE
+from powercut import Disk
+from rows_kill import first_success_s, restart
+from run import frozen, need
+from server import wait_until
+from spaces import Space
+
+MIB = 1 << 20
+
+
+def n2(run):
+    """A slow, slicing, stalling link to Redis; then one that is cut after
+    every number of bytes of a reply, by four schedd at the same time."""
+    redis = run.redis()
+    proxies = [run.proxy(redis.socket) for _ in range(4)]
+    schedds = [
+        run.schedd({'redis "main"': {"url": proxy.address}}) for proxy in proxies
+    ]
+    run.start_load(rate=400)
+    for fault in ("delay 100", "jitter 200", "rate 200000", "slice 1", "stall"):
+        run.note(fault)
+        for proxy in proxies:
+            proxy.do(f"{fault} up")
+            proxy.do(f"{fault} down")
+        time.sleep(run.seconds(3, 0.5))
+        for proxy in proxies:
+            if fault.startswith("rate"):
+                proxy.do("reset")
+            proxy.do("clear")
+        first_success_s(run)
+    with ThreadPoolExecutor(4) as pool:
+        offsets = range(run.times(2000))
+        jobs = [
+            pool.submit(every_cut, run, schedds[n], proxies[n], offsets[n::4])
+            for n in range(4)
+        ]
+        run.facts["cuts"] = sum(job.result() for job in jobs)
+    run.expect(all(s.is_running() for s in schedds), "a schedd ended")
+    events = run.finish(redis)
+    run.facts["gap"] = run.gap_s(events)
+
+
+def every_cut(run, schedd, proxy, offsets):
+    """Cuts the connection after so many bytes of what Redis says, while a
+    page of known tasks is asked for. How many cuts were made."""
+    ids = [f"{schedd.folder.name}-{n:04}" for n in range(40)]
+    with schedd.client(timeout=20) as client:
+        queue = client.queue(f"page-{schedd.folder.name}")
+        wait_until(lambda: answered(queue.post("tasks", tasks_of(ids))), 20, "a push")
+
+        def page():
+            got = client.get(f"{queue.path}/tasks", limit=1000)
+            if got.status == 200:
+                there = [task["id"] for task in got.json["tasks"]]
+                assert there == ids, f"an answer of others: {there[:3]}"
+            return got.status == 200
+
+        for offset in offsets:
+            before = made(proxy)
+            proxy.do(f"cut {offset} down")
+            wait_until(lambda: page() and made(proxy) > before, 20, f"cut {offset}")
+            run.load.check()
+    return made(proxy)
+
+
+def made(proxy):
+    """How many cuts the proxy has made."""
+    return int(proxy.do("cuts")[0])
+
+
+def tasks_of(ids):
+    """The body of a push."""
+    return {"tasks": [{"id": i, "payload": i} for i in ids]}
+
+
+def answered(got):
+    """Was it done?"""
+    return got.status in (200, 201)
+
+
+def d1(run):
+    """The disk of Redis is full: it ends. With space and a restart all that
+    was acknowledged is there, and schedd goes on by itself."""
+    need(Space.possible() == "", f"no namespaces here: {Space.possible()}")
+    space = Space()
+    run.ground.append(space)
+    disk = run.place()
+    disk.mkdir()
+    space.run("mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(disk))
+    redis = run.redis(prefix=space.words(), dir=disk)
+    schedd = run.schedd(redis=redis)
+    pid = schedd.pid()
+    run.start_load()
+    for _ in range(run.times(3)):
+        run.pause(1, 2)
+        run.note("fill")
+        space.run("mount", "-o", "remount,size=24m", str(disk))
+        space.run("sh", "-c", f"head -c 200m /dev/zero >{disk}/ballast || true")
+        redis.process.wait(30)
+        time.sleep(0.3)
+        with schedd.client() as client:
+            got = client.queue(QUEUE).post("take", {"worker": "probe"})
+            run.expect(got.status == 503, f"without Redis a take is answered {got}")
+            status = client.get("/readyz").status
+            run.expect(status == 503, f"without Redis /readyz says {status}")
+        space.run("rm", f"{disk}/ballast")
+        space.run("mount", "-o", "remount,size=256m", str(disk))
+        run.note("heal")
+        redis.start()
+        resumed = first_success_s(run)
+        run.at_most("resumed", resumed, 1.0, "s")
+    run.expect(schedd.pid() == pid and schedd.is_running(), "schedd ended")
+    events = run.finish(redis)
+    run.facts["gap"] = run.gap_s(events)
+
+
+def cut_power(run, times, confirm, **options):
+    """Redis on a disk whose power is cut so often. state -> ids after it."""
+    disk = Disk(run.place())
+    run.ground.append(disk)
+    redis = run.redis(dir=disk.inner, **options)
+    schedd = run.schedd({'redis "main"': {"confirm": confirm}}, redis=redis)
+    schedd.allowed = {"redis.hopeless"}
+    run.start_load(batch=10)
+    for _ in range(times):
+        run.pause(1.2, 2.5)
+        run.note("cut")
+        # An answer that a client gets is older than the cut, or was not
+        # given: nothing is answered while the image is taken.
+        with frozen(schedd.pid()):
+            clone = disk.cut()
+            redis.kill()
+        disk.come_back(clone)
+        redis.start()
+        if confirm == "disk":
+            run.facts["resumed"] = f"{first_success_s(run):.2f}s"
+    return redis
+
+
+def f6(run):
+    """Power cuts of the disk that Redis writes to."""
+    redis = cut_power(run, run.times(20), "disk")
+    events = run.finish(redis)
+    run.facts["gap"] = run.gap_s(events)
+
+
+def f6_control(run):
+    """The same with a sync once a second must lose tasks, else the cut cuts
+    nothing."""
+    redis = cut_power(run, 1, "memory", appendfsync="everysec")
+    run.load.settles = False
+    run.load.end()
+    held = redisdump.dump(redis, QUEUE)
+    there = {state: held[state] for state in checks.PLACES}
+    lost = len(checks.lost(run.history.events(), there))
+    run.facts["lost_by_intent"] = lost
+    run.expect(lost > 0, "nothing was lost with everysec")
+
+
+class Filler:
+    """Pushes until something is refused."""
+
+    def __init__(self, run, schedd, payload):
+        self.run, self.client = run, schedd.client(timeout=30)
+        self.queue = self.client.queue(QUEUE)
+        self.payload, self.serial = payload, 0
+        self.stored, self.slowest_refusal = 0, 0.0
+
+    def push(self, count):
+        """One batch; its answer. What is written down: what was stored."""
+        ids = [f"m{i}" for i in range(self.serial, self.serial + count)]
+        self.serial += count
+        history, op = self.run.history, self.run.history.next_op()
+        tasks = [{"id": i, "payload": self.payload} for i in ids]
+        history.add("invoke", "filler", "push", op=op, ids=ids)
+        began = time.monotonic()
+        got = self.queue.post("tasks", {"tasks": tasks})
+        took = time.monotonic() - began
+        if got.status in (200, 201):
+            stored = [t["id"] for t in got.json["tasks"] if t["status"] == "queued"]
+            self.stored += len(stored)
+            history.add("ok", "filler", "push", op=op, ids=stored)
+        else:
+            self.slowest_refusal = max(self.slowest_refusal, took)
+            history.add("fail", "filler", "push", op=op, status=got.status)
+        return got
+
+    def take(self, count, what="finished"):
+        """Takes and reports (what: None keeps them). How many there were, how
+        long the take took."""
+        history, op = self.run.history, self.run.history.next_op()
+        history.add("invoke", "w0", "take", op=op)
+        began = time.monotonic()
+        tasks = self.queue.take("w0", count=count)
+        took = time.monotonic() - began
+        ids = [t["id"] for t in tasks]
+        attempts = [t["attempt"] for t in tasks]
+        history.add("ok", "w0", "take", op=op, ids=ids)
+        history.add(
+            "run", "w0", "run", op=op, ids=ids, attempts=attempts, until=1 << 62
+        )
+        if ids and what:
+            kind = {"finished": "finish", "failed": "fail"}[what]
+            op = history.next_op()
+            history.add("invoke", "w0", kind, op=op, ids=ids)
+            got = self.queue.report("w0", **{what: ids})
+            self.run.expect(got[what] == len(ids), f"report: {got}")
+            history.add("ok", "w0", kind, op=op, ids=ids)
+        return len(ids), took
+
+    def there(self):
+        """state -> ids."""
+        return {s: self.queue.ids(s, limit=1000) for s in ("todo", "failed", "finish")}
+
+
+def m1(run):
+    """Redis is at maxmemory: pushes are refused, everything else goes on,
+    the queue drains, and pushes are taken again."""
+    redis = run.redis(maxmemory="64mb", maxmemory_policy="noeviction")
+    schedd = run.schedd(redis=redis)
+    filler = Filler(run, schedd, "x" * 10_000)
+    run.began = time.monotonic_ns()
+    for _ in range(2000):
+        got = filler.push(20)
+        if got.status not in (200, 201):
+            break
+    run.expect(got.status == 507, f"at maxmemory a push is answered {got}")
+    run.expect("Retry-After" in got.headers, "507 without Retry-After")
+    full, drained = filler.stored, 0
+    run.expect(full > 1000, f"only {full} tasks fit")
+    drained += filler.take(100, "failed")[0]
+    filler.take(1, None)
+    (held,) = filler.queue.ids("doing")
+    run.expect(filler.queue.extend("w0", [held])["extended"] == 1, "no extend")
+    wait_until(lambda: not filler.queue.counts().get("failed"), 20, "retries")
+    run.note("gone", proc="w0")
+    with schedd.client() as client:
+        client.call("DELETE", "/v1/workers/w0")
+    wait_until(lambda: not filler.queue.counts().get("doing"), 20, "leases back")
+    again = None
+    while filler.queue.counts().get("todo"):
+        drained += filler.take(500)[0]
+        used = float(info(redis, "memory")["used_memory"])
+        if again is None and used < 0.9 * 64 * MIB:
+            wait_until(lambda: filler.push(1).status == 201, 5, "a push is taken")
+            again = used
+    run.expect(again is not None, "pushes were not taken again")
+    run.ended = time.monotonic_ns()
+    run.facts.update(stored=full, refused_in=f"{filler.slowest_refusal * 1e3:.1f}ms")
+    run.verify(filler.there(), redis)
+
+
+def info(redis, section):
+    """INFO as a dict."""
+    lines = redis.do("INFO", section).decode().splitlines()
+    return dict(line.split(":", 1) for line in lines if ":" in line)
+
+
+def m2(run):
+    """The cap of tasks: exactly so many are stored, the rest is refused at
+    once, taking stays quick, a restart too."""
+    cap = run.times(500_000)
+    redis = run.redis()
+    schedd = run.schedd({f'queue "{QUEUE}"': {"max_tasks": cap}}, redis=redis)
+    run.began = time.monotonic_ns()
+    filler = Filler(run, schedd, "x" * 200)
+    statuses, slowest = set(), 0.0
+    for _ in range(0, int(cap * 1.04) + 500, 500):
+        began = time.monotonic()
+        got = filler.push(500)
+        if got.status == 429:
+            slowest = max(slowest, time.monotonic() - began)
+            run.expect(got.error["name"] == "QUEUE_FULL", f"{got}")
+        statuses.add(got.status)
+    run.expect(statuses == {201, 429}, f"answers: {statuses}")
+    counted = filler.queue.info()["counts"]["todo"]
+    run.expect(filler.stored == counted == cap, f"{filler.stored}, {counted}, {cap}")
+    run.at_most("refused_in", slowest * 1000, 20, "ms")
+    took = [filler.take(100)[1] for _ in range(run.times(200))]
+    run.at_most("take_p99", checks.quantile(took, 0.99) * 1000, 25, "ms")
+    run.at_most("rss", schedd.rss_bytes() / MIB, 150, "MiB")
+    schedd.kill()
+    run.at_most("restart", restart(schedd), 1.5, "s")
+    filler.queue = schedd.client(timeout=30).queue(QUEUE)
+    run.ended = time.monotonic_ns()
+    run.verify(filler.there(), redis)
+
+
+ROWS = {
+    "F6": f6,
+    "F6-control": f6_control,
+    "N2": n2,
+    "D1": d1,
+    "M1": m1,
+    "M2": m2,
+}
