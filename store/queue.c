@@ -242,6 +242,7 @@ queue_register(struct queue *q)
 	if (q->registered)
 		return;
 	q->registered = true;
+	q->listed = s->listings;
 	buf_init(&args, CALL_MAX_ARGS_BYTES);
 	resp_add_str(&args, "SADD");
 	buf_addf(&args, "$%zu\r\n%squeues\r\n", strlen(s->redis->prefix) + 6,
@@ -362,6 +363,7 @@ store_redis_now(const struct store *s)
 
 struct names_load {
 	struct store *store;
+	uint64_t listing;
 	void (*cb)(enum err err, struct store *s);
 };
 
@@ -373,10 +375,11 @@ names_on_reply(enum err err, const struct redisReply *r, void *arg)
 	void (*cb)(enum err err, struct store * s) = load->cb;
 	struct reply c;
 
-	free(load);
 	if (err == ERR_OK) {
+		/* One that was put there after we asked is in no answer. */
 		for (size_t i = 0; i < s->queue_count; i++)
-			s->sorted[i]->registered = false;
+			if (s->sorted[i]->listed < load->listing)
+				s->sorted[i]->registered = false;
 		reply_open(&c, r);
 		while (reply_left(&c) > 0) {
 			struct span name = reply_bytes(&c);
@@ -388,6 +391,7 @@ names_on_reply(enum err err, const struct redisReply *r, void *arg)
 				q->registered = true;
 		}
 	}
+	free(load);
 	if (cb != NULL)
 		cb(err, s);
 }
@@ -400,6 +404,7 @@ queues_load(struct store *s, void (*cb)(enum err err, struct store *s))
 	struct buf args;
 
 	load->store = s;
+	load->listing = ++s->listings;
 	load->cb = cb;
 	buf_init(&args, 4096);
 	resp_add_str(&args, "SMEMBERS");

@@ -87,6 +87,7 @@ struct queue {
 	char name[NAME_MAX_LEN + 1];
 	struct span key; /* "sched:{name}:" */
 	bool registered; /* is in the set of queues */
+	uint64_t listed; /* store->listings when it was put there */
 	int64_t used_us; /* when it was last asked for */
 	bool configured; /* has a section of its own */
 
@@ -124,6 +125,7 @@ struct store {
 	bool told_ready;
 	bool names_loaded;
 	struct timer names_timer; /* to read them again */
+	uint64_t listings;        /* how often they were asked for */
 	bool draining;            /* no take waits any more */
 	bool closing;
 	int64_t ready_at_us;

@@ -602,6 +602,44 @@ case_unknown_queue(struct world *w)
 	assert_int_equal(s.err, ERR_QUEUE_UNKNOWN);
 }
 
+struct listing {
+	struct world *world;
+	struct seen pushed;
+	unsigned ticks;
+};
+
+/* The list of queues was just asked for: what is pushed now is not in it. */
+static void
+listing_on_tick(enum err err, uint64_t count, void *arg)
+{
+	static const struct store_task t = {
+	    .id = SPAN("n"), .payload = SPAN("1"), .lane = LANE_NORMAL};
+	struct listing *l = arg;
+
+	(void)count;
+	assert_int_equal(err, ERR_OK);
+	if (l->ticks++ == 0)
+		store_push(l->world->store, SPAN("new"), &t, 1, on_push,
+		    &l->pushed);
+}
+
+static void
+case_new_while_listed(struct world *w)
+{
+	struct listing l = {.world = w};
+	struct seen s = {0};
+
+	push_id(w, "a");
+	assert_int_equal(
+	    test_redis_integer(&w->redis, "SADD sched:queues other"), 1);
+	store_tick(w->store, listing_on_tick, &l);
+	wait_for(w, &l.pushed);
+	assert_int_equal(l.pushed.err, ERR_OK);
+	store_queue_get(w->store, SPAN("new"), on_queue, &s);
+	wait_for(w, &s);
+	assert_int_equal(s.err, ERR_OK);
+}
+
 static void
 case_gathering(struct world *w)
 {
@@ -755,6 +793,7 @@ static const struct {
     {"trim", case_trim},
     {"workers", case_workers},
     {"unknown_queue", case_unknown_queue},
+    {"new while listed", case_new_while_listed},
     {"gathering", case_gathering},
     {"gathering under way", case_gathering_under_way},
     {"report_twice", case_report_twice},
