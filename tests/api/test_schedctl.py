@@ -1,106 +1,18 @@
 """schedctl as people and programs use it, against real servers."""
 
-import fcntl
 import json
 import os
-import pty
 import re
-import struct
 import subprocess
-import termios
 import threading
 
 import pytest
 
+from ctl import LIMIT_S, Ran, environment, in_terminal, run, url_of
 from redisproc import free_port
 from server import SLOW, wait_until
 
-LIMIT_S = 60 * SLOW
 MIB = 1024 * 1024
-
-
-class Ran:
-    """What a schedctl printed and exited with."""
-
-    def __init__(self, code, out, err):
-        self.code, self.out, self.err = code, out, err
-
-    @property
-    def json(self):
-        """stdout, which must be one JSON document."""
-        return json.loads(self.out)
-
-    @property
-    def rows(self):
-        """stdout as a table, without its headings."""
-        return [line.split() for line in self.out.splitlines()[1:]]
-
-    def __repr__(self):
-        return f"exit {self.code}\n{self.out}\n{self.err}"
-
-
-def environment(more=None):
-    """The environment of a schedctl, without what would change its output."""
-    env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "SCHEDCTL_SERVER")}
-    return {**env, "LC_ALL": "C.UTF-8", "TERM": "xterm", **(more or {})}
-
-
-def url_of(schedd):
-    """The address of a server as --server takes it."""
-    return schedd.addr if schedd.addr.startswith("unix:") else f"http://{schedd.addr}"
-
-
-def run(*words, stdin="", env=None, stdout=subprocess.PIPE):
-    """Runs schedctl to its end."""
-    done = subprocess.run(
-        [os.environ["SCHEDCTL"], *words],
-        input=stdin.encode() if isinstance(stdin, str) else stdin,
-        stdout=stdout,
-        stderr=subprocess.PIPE,
-        env=environment(env),
-        timeout=LIMIT_S,
-        check=False,
-    )
-    assert "Sanitizer" not in done.stderr.decode("utf-8", "replace"), done.stderr
-    out = (done.stdout or b"").decode("utf-8", "surrogateescape")
-    return Ran(done.returncode, out, done.stderr.decode("utf-8", "surrogateescape"))
-
-
-def in_terminal(words, stdin=b"", columns=80, env=None):
-    """Runs schedctl with stdout and stderr on a terminal: exit code, bytes."""
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    with subprocess.Popen(
-        [os.environ["SCHEDCTL"], *words],
-        stdin=subprocess.PIPE,
-        stdout=slave,
-        stderr=slave,
-        env=environment(env),
-    ) as process:
-        os.close(slave)
-        feeder = threading.Thread(target=_feed, args=(process.stdin, stdin))
-        feeder.start()
-        out = b""
-        while True:
-            try:
-                got = os.read(master, 65536)
-            except OSError:  # the other side is closed
-                break
-            if not got:
-                break
-            out += got
-        feeder.join()
-        code = process.wait(LIMIT_S)
-    os.close(master)
-    return code, out
-
-
-def _feed(pipe, data):
-    try:
-        with pipe:
-            pipe.write(data)
-    except BrokenPipeError:
-        pass
 
 
 @pytest.fixture(name="ctl")
