@@ -10,7 +10,7 @@ import pytest
 
 from ctl import LIMIT_S, Ran, environment, in_terminal, run, url_of
 from redisproc import free_port
-from server import SLOW, wait_until
+from server import wait_until
 
 MIB = 1024 * 1024
 
