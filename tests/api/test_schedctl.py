@@ -665,7 +665,7 @@ def test_progress(schedd, queue):
     words = ["--server", url_of(schedd), "task", "push", queue.name]
     code, out = in_terminal(words, stdin=lines)
     assert code == 0
-    assert re.search(rb"\r\x1b\[K\d+ pushed, 0 refused, \d+/s", out)
+    assert re.search(rb"\r\x1b\[K\d+ pushed, 0 refused  [0-9.]+/s", out)
     assert out.endswith(b"\r\x1b[Kschedctl: queued 5000, known 0, refused 0\r\n")
     code, out = in_terminal([*words, "--quiet"], stdin=lines)
     assert code == 0 and out == b""
