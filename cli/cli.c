@@ -15,24 +15,18 @@
 #include "cli/view.h"
 #include "core/arena.h"
 
-enum {
-	TIMEOUT_DEFAULT_MS = 30000,
-	TIMEOUT_MAX_MS = 86400000,
-	SAY_MAX = 64 * 1024,
-	OUT_MAX = 1 << 30,
-	ARENA_MAX = 1 << 30
-};
+enum { SAY_MAX = 64 * 1024, OUT_MAX = 1 << 30, ARENA_MAX = 1 << 30 };
 
 /* ---- the run ---------------------------------------------------------- */
 
 static bool
 cli_has_colour(const struct cli *c)
 {
-	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+	const char *term = getenv("TERM");
 
-	return c->stdout_is_terminal && !args_has(c->args, "no-color") &&
-	       (no == NULL || *no == '\0') && term != NULL &&
-	       strcmp(term, "dumb") != 0;
+	return c->stdout_is_terminal &&
+	       !settings_is_on(&c->settings, SETTING_NO_COLOR) &&
+	       term != NULL && strcmp(term, "dumb") != 0;
 }
 
 static size_t
@@ -45,51 +39,42 @@ terminal_width(void)
 	return size.ws_col;
 }
 
-/* Of the command line, else of the environment; NULL when it is empty. */
-static const char *
-option_of(const struct args *args, const char *option, const char *variable)
+static void
+cli_init_look(struct cli *c)
 {
-	const char *value = args_value(args, option);
-
-	if (value == NULL)
-		value = getenv(variable);
-	return value != NULL && *value != '\0' ? value : NULL;
-}
-
-enum cli_exit
-cli_init(struct cli *c, const struct args *args)
-{
-	const char *timeout = args_value(args, "timeout");
-	struct client_options options = {
-	    .server = option_of(args, "server", "SCHEDCTL_SERVER"),
-	    .token_file = option_of(args, "token-file", "SCHEDCTL_TOKEN_FILE"),
-	    .ca = option_of(args, "ca", "SCHEDCTL_CA"),
-	    .cert = option_of(args, "cert", "SCHEDCTL_CERT"),
-	};
-	struct buf why;
-	enum err err;
-
-	*c = (struct cli){.args = args, .timeout_ms = TIMEOUT_DEFAULT_MS};
-	c->json = args_has(args, "json");
-	c->quiet = args_has(args, "quiet");
 	c->stdout_is_terminal = isatty(STDOUT_FILENO) == 1;
 	c->stderr_is_terminal = isatty(STDERR_FILENO) == 1;
 	c->look.headings = !c->quiet;
 	c->look.width = c->stdout_is_terminal ? terminal_width() : 0;
 	c->look.colour = cli_has_colour(c);
-	if (timeout != NULL &&
-	    (!str_to_ms(span_of(timeout), &c->timeout_ms) ||
-		c->timeout_ms == 0 || c->timeout_ms > TIMEOUT_MAX_MS))
-		return cli_usage(c,
-		    "--timeout '%s': expected seconds, or such as 500ms or 2m",
-		    timeout);
-	if (options.server == NULL)
-		options.server = "http://127.0.0.1:7070";
-	options.timeout_ms = c->timeout_ms;
+}
+
+enum cli_exit
+cli_init(struct cli *c, const struct args *args)
+{
+	const struct settings *s = &c->settings;
+	struct client_options options;
+	struct buf why;
+	enum err err;
+
+	*c = (struct cli){.args = args, .yes = args_has(args, "yes")};
 	buf_init(&why, SAY_MAX);
-	err = client_open(&c->client, &options, &why);
+	err = settings_load(&c->settings, args, &why);
+	if (err == ERR_OK) {
+		c->json = settings_is_on(s, SETTING_JSON);
+		c->quiet = settings_is_on(s, SETTING_QUIET);
+		c->timeout_ms = settings_ms(s, SETTING_TIMEOUT);
+		cli_init_look(c);
+		options = (struct client_options){
+		    .server = settings_text(s, SETTING_SERVER),
+		    .timeout_ms = c->timeout_ms,
+		    .token_file = settings_text(s, SETTING_TOKEN_FILE),
+		    .ca = settings_text(s, SETTING_CA),
+		    .cert = settings_text(s, SETTING_CERT)};
+		err = client_open(&c->client, &options, &why);
+	}
 	if (err != ERR_OK)
-		cli_usage(c, "server %.*s", SPAN_ARG(buf_span(&why)));
+		cli_say("%.*s", SPAN_ARG(buf_span(&why)));
 	buf_clear(&why);
 	return err == ERR_OK ? CLI_DONE : CLI_USAGE;
 }
@@ -99,6 +84,7 @@ cli_clear(struct cli *c)
 {
 	client_close(c->client);
 	c->client = NULL;
+	settings_clear(&c->settings);
 }
 
 enum cli_exit

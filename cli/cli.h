@@ -12,21 +12,24 @@
 
 #include "cli/args.h"
 #include "cli/client.h"
+#include "cli/settings.h"
 #include "cli/table.h"
 #include "core/buf.h"
 #include "core/str.h"
 
 struct cli {
 	const struct args *args;
-	struct client *client; /* NULL until cli_open_client */
+	struct client *client;
+	struct settings settings;
 	struct table_look look;
 	uint64_t timeout_ms;
 	bool json, quiet;
+	bool yes; /* do not ask */
 	bool stdout_is_terminal, stderr_is_terminal;
 	bool has_json; /* a document was written to stdout */
 };
 
-/* Reads the global options. */
+/* Reads settings and global options, and opens the client. */
 enum cli_exit cli_init(struct cli *c, const struct args *args);
 void cli_clear(struct cli *c);
 /* Writes out what stdout still holds; the exit code to end with. */

@@ -48,7 +48,7 @@ client_set_server(struct client *c, const char *server, struct buf *why)
 		    strlen(server + 5) >=
 			sizeof(((struct sockaddr_un *)0)->sun_path)) {
 			buf_addf(why,
-			    "'%s': expected unix:/path of at most "
+			    "server '%s': expected unix:/path of at most "
 			    "107 bytes",
 			    server);
 			return false;
@@ -98,11 +98,13 @@ client_check_server(const struct client *c, struct buf *why)
 	     url_has(url, CURLUPART_HOST) && !url_has(url, CURLUPART_QUERY) &&
 	     !url_has(url, CURLUPART_FRAGMENT);
 	if (!ok)
-		buf_addf(why, "'%s': expected http://host:port or unix:/path",
+		buf_addf(why,
+		    "server '%s': expected http://host:port or unix:/path",
 		    c->server);
 	else if (url_has(url, CURLUPART_USER) ||
 		 url_has(url, CURLUPART_PASSWORD)) {
-		buf_add_str(why, "expected http://host:port, without a user");
+		buf_add_str(
+		    why, "server: expected http://host:port, without a user");
 		ok = false;
 	}
 	curl_url_cleanup(url);
@@ -150,7 +152,7 @@ client_set_token(struct client *c, const char *file, struct buf *why)
 
 	if (strncmp(c->base, "https://", 8) != 0 && !is_this_machine(c)) {
 		buf_addf(why,
-		    "'%s': a token goes over https:// only, or to "
+		    "server '%s': a token goes over https:// only, or to "
 		    "this machine",
 		    c->server);
 		return ERR_USAGE;
