@@ -98,173 +98,6 @@ cli_finish(enum cli_exit result)
 	return result == CLI_DONE ? CLI_REFUSED : result;
 }
 
-/* ---- telling ---------------------------------------------------------- */
-
-static void add_line(struct buf *out, const char *fmt, va_list ap)
-    __attribute__((format(printf, 2, 0)));
-
-/* One cleaned line. */
-static void
-add_line(struct buf *out, const char *fmt, va_list ap)
-{
-	char *text = xcalloc(SAY_MAX, 1);
-
-	(void)vsnprintf(text, SAY_MAX, fmt, ap);
-	text_add_clean(out, span_of(text));
-	buf_add_char(out, '\n');
-	free(text);
-}
-
-static void say_v(const char *fmt, va_list ap)
-    __attribute__((format(printf, 1, 0)));
-
-static void
-say_v(const char *fmt, va_list ap)
-{
-	struct buf line;
-
-	buf_init(&line, OUT_MAX);
-	buf_add_str(&line, "schedctl: ");
-	add_line(&line, fmt, ap);
-	(void)fwrite(line.data, 1, line.len, stderr);
-	buf_clear(&line);
-}
-
-void
-cli_say(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	say_v(fmt, ap);
-	va_end(ap);
-}
-
-enum cli_exit
-cli_usage(const struct cli *c, const char *fmt, ...)
-{
-	struct buf usage;
-	va_list ap;
-
-	va_start(ap, fmt);
-	say_v(fmt, ap);
-	va_end(ap);
-	if (c->args->cmd != NULL) {
-		buf_init(&usage, SAY_MAX);
-		help_add_usage(&usage, c->args->cmd);
-		(void)fwrite(usage.data, 1, usage.len, stderr);
-		buf_clear(&usage);
-	}
-	return CLI_USAGE;
-}
-
-bool
-cli_read_error_object(
-    struct span object, struct arena *a, struct cli_error *out)
-{
-	static const struct row_field fields[] = {{"code", false},
-	    {"name", false}, {"text", false}, {"detail", false}};
-	struct span found[4];
-
-	if (!row_read_all(object, a, fields, 4, found) || found[1].len == 0)
-		return false;
-	*out = (struct cli_error){found[0], found[1], found[2], found[3]};
-	return true;
-}
-
-bool
-cli_read_error(struct span body, struct arena *a, struct cli_error *out)
-{
-	static const struct row_field fields[] = {{"error", true}};
-	struct span object;
-
-	return row_read_all(body, a, fields, 1, &object) && object.len > 0 &&
-	       cli_read_error_object(object, a, out);
-}
-
-void
-cli_add_error(struct buf *out, const struct cli_error *e)
-{
-	uint64_t code = 0;
-
-	if (str_to_u64(e->code, &code))
-		buf_addf(out, "E%03u ", (unsigned)code);
-	buf_addf(out, "%.*s: %.*s", SPAN_ARG(e->name), SPAN_ARG(e->text));
-	if (e->detail.len > 0)
-		buf_addf(out, " (%.*s)", SPAN_ARG(e->detail));
-}
-
-/* An error of our own, in the server's shape. */
-static void
-cli_write_own_error(struct cli *c, enum err err, const char *detail)
-{
-	const struct err_info *info = err_info(err);
-	struct buf out;
-
-	if (!c->json || c->has_json)
-		return;
-	buf_init(&out, SAY_MAX);
-	buf_addf(&out,
-	    "{\"error\":{\"code\":%d,\"name\":\"%s\",\"text\":", info->number,
-	    info->name);
-	buf_add_json(&out, span_of(info->text));
-	buf_add_str(&out, ",\"detail\":");
-	buf_add_json(&out, span_of(detail));
-	buf_add_str(&out, "}}");
-	cli_write_json(c, buf_span(&out));
-	buf_clear(&out);
-}
-
-enum cli_exit
-cli_unreachable(struct cli *c)
-{
-	bool was_refused = client_was_refused(c->client);
-
-	cli_say("cannot reach %s: %s", client_server(c->client),
-	    client_why(c->client));
-	if (was_refused)
-		cli_say("is schedd running? ./dev run, or --server URL");
-	else if (client_was_sent(c->client))
-		cli_say("the request was sent: it may have been carried out");
-	cli_write_own_error(c, ERR_UNREACHABLE, client_why(c->client));
-	return CLI_UNREACHABLE;
-}
-
-enum cli_exit
-cli_bad_answer(struct cli *c, const char *what)
-{
-	const struct err_info *info = err_info(ERR_ANSWER_BAD);
-
-	cli_say("E%03d %s: %s (%s: %s)", info->number, info->name, info->text,
-	    client_server(c->client), what);
-	cli_write_own_error(c, ERR_ANSWER_BAD, what);
-	return CLI_UNREACHABLE;
-}
-
-enum cli_exit
-cli_refused(struct cli *c, const struct client_answer *answer)
-{
-	struct arena *a = arena_new(ARENA_MAX);
-	struct cli_error e;
-	struct buf text;
-	bool ok = cli_read_error(answer->body, a, &e);
-
-	buf_init(&text, SAY_MAX);
-	if (ok) {
-		cli_add_error(&text, &e);
-		cli_say("%.*s", SPAN_ARG(buf_span(&text)));
-		if (c->json)
-			cli_write_json(c, answer->body);
-	} else {
-		buf_addf(&text, "HTTP status %d", answer->status);
-		buf_add_char(&text, '\0');
-		cli_bad_answer(c, text.data);
-	}
-	buf_clear(&text);
-	arena_free(a);
-	return ok ? CLI_REFUSED : CLI_UNREACHABLE;
-}
-
 /* ---- requests --------------------------------------------------------- */
 
 enum cli_exit
@@ -382,7 +215,7 @@ cli_write_line(struct cli *c, const char *fmt, ...)
 
 	buf_init(&line, OUT_MAX);
 	va_start(ap, fmt);
-	add_line(&line, fmt, ap);
+	cli_add_line(&line, fmt, ap);
 	va_end(ap);
 	cli_write(c, buf_span(&line));
 	buf_clear(&line);
@@ -407,7 +240,7 @@ cli_write_json(struct cli *c, struct span json)
 }
 
 void
-cli_write_table(struct cli *c, const struct table *t)
+cli_write_table(struct cli *c, struct table *t)
 {
 	struct buf out;
 

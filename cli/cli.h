@@ -7,6 +7,7 @@
  * stderr.
  */
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -35,7 +36,7 @@ void cli_clear(struct cli *c);
 /* Writes out what stdout still holds; the exit code to end with. */
 enum cli_exit cli_finish(enum cli_exit result);
 
-/* ---- telling ---------------------------------------------------------- */
+/* ---- telling (tell.c) ------------------------------------------------- */
 
 /* "schedctl: ..." on stderr, cleaned. */
 void cli_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -57,9 +58,13 @@ bool cli_read_error_object(
 /* "E310 QUEUE_UNKNOWN: there is no such queue (detail)". */
 void cli_add_error(struct buf *out, const struct cli_error *e);
 
-/* After a failed client_call: says why, with a hint. */
+/* One cleaned line and its end. */
+void cli_add_line(struct buf *out, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
+
+/* After a failed client_call: says where, why, and what to try. */
 enum cli_exit cli_unreachable(struct cli *c);
-/* Says what an answer of 400 and above holds. */
+/* Says what an answer of 400 and above holds, and what to do about it. */
 enum cli_exit cli_refused(struct cli *c, const struct client_answer *answer);
 /* The answer is not what schedd answers. */
 enum cli_exit cli_bad_answer(struct cli *c, const char *what);
@@ -98,7 +103,7 @@ void cli_write_line(struct cli *c, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* A JSON document and a line break; harmless on a terminal. */
 void cli_write_json(struct cli *c, struct span json);
-void cli_write_table(struct cli *c, const struct table *t);
+void cli_write_table(struct cli *c, struct table *t);
 /* The whole answer, for --json. */
 enum cli_exit cli_document(struct cli *c, const struct client_answer *answer);
 /* The answer, an object, for people (without the member skip) or as JSON. */

@@ -3,6 +3,7 @@
 #include "cli/client.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,7 @@ struct client {
 	struct buf url, answer, why;
 	char curl_text[CURL_ERROR_SIZE];
 	bool was_sent, was_refused;
+	enum client_fault fault;
 };
 
 /* ---- the server's address --------------------------------------------- */
@@ -285,6 +287,35 @@ client_set_request(struct client *c, const struct client_request *r)
 
 #undef SET
 
+static enum client_fault
+client_find_fault(const struct client *c, CURLcode code, long os_errno)
+{
+	switch ((int)code) {
+	case CURLE_OPERATION_TIMEDOUT:
+		return c->was_refused ? CLIENT_FAULT_NO_ANSWER
+				      : CLIENT_FAULT_SLOW;
+	case CURLE_COULDNT_CONNECT:
+		return os_errno == EACCES || os_errno == EPERM
+			   ? CLIENT_FAULT_DENIED
+			   : CLIENT_FAULT_REFUSED;
+	case CURLE_COULDNT_RESOLVE_HOST:
+		return CLIENT_FAULT_NO_HOST;
+	case CURLE_PEER_FAILED_VERIFICATION:
+		return CLIENT_FAULT_UNTRUSTED;
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_CERTPROBLEM:
+		return CLIENT_FAULT_FILES;
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_UNSUPPORTED_PROTOCOL:
+	case CURLE_GOT_NOTHING:
+	case CURLE_RECV_ERROR:
+	case CURLE_SEND_ERROR:
+		return CLIENT_FAULT_CLOSED;
+	default:
+		return CLIENT_FAULT_OTHER;
+	}
+}
+
 static void
 client_explain(struct client *c, CURLcode code, const struct client_request *r)
 {
@@ -292,6 +323,7 @@ client_explain(struct client *c, CURLcode code, const struct client_request *r)
 	double seconds = (double)(c->timeout_ms + r->wait_ms) / 1000;
 
 	(void)curl_easy_getinfo(c->curl, CURLINFO_OS_ERRNO, &os_errno);
+	c->fault = client_find_fault(c, code, os_errno);
 	buf_reset(&c->why, WHY_MAX);
 	if (code == CURLE_OPERATION_TIMEDOUT && c->was_refused)
 		buf_addf(&c->why, "no connection within %d s",
@@ -347,6 +379,12 @@ const char *
 client_why(const struct client *c)
 {
 	return c->why.len > 0 ? c->why.data : "";
+}
+
+enum client_fault
+client_fault(const struct client *c)
+{
+	return c->fault;
 }
 
 bool

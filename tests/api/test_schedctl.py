@@ -106,9 +106,8 @@ def test_unreachable():
     for words in (["ping"], ["queue", "ls"], ["task", "push", "q", "1"], ["stats"]):
         got = run("--server", url, *words)
         assert got.code == 3 and got.out == ""
-        assert got.err == (
-            f"schedctl: cannot reach {url}: Connection refused\n"
-            "schedctl: is schedd running? ./dev run, or --server URL\n"
+        assert got.err.startswith(
+            f"schedctl: cannot reach {url}: Connection refused\nschedctl: is schedd running? "
         )
     got = run("--server", url, "--json", "queue", "ls")
     assert got.code == 3 and got.json["error"]["name"] == "UNREACHABLE"
