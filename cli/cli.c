@@ -239,15 +239,30 @@ cli_write_json(struct cli *c, struct span json)
 		cli_write(c, SPAN("\n"));
 }
 
-void
-cli_write_table(struct cli *c, struct table *t)
+static void
+write_table(struct cli *c, struct table *t, const struct table_look *look)
 {
 	struct buf out;
 
 	buf_init(&out, OUT_MAX);
-	table_print(t, &c->look, &out);
+	table_print(t, look, &out);
 	cli_write(c, buf_span(&out));
 	buf_clear(&out);
+}
+
+void
+cli_write_table(struct cli *c, struct table *t)
+{
+	write_table(c, t, &c->look);
+}
+
+void
+cli_write_facts(struct cli *c, struct table *t)
+{
+	struct table_look look = c->look;
+
+	look.headings = false;
+	write_table(c, t, &look);
 }
 
 enum cli_exit

@@ -70,7 +70,7 @@ static const struct opt token_add_opts[] = {
 static const struct cmd cmds[] = {
 	{"audit ls",    "",                0, 0, cmd_audit_ls,    audit_ls_opts,    "who changed what"},
 	{"audit verify", "",               0, 0, cmd_audit_verify, NULL,            "is the audit trail as it was written?"},
-	{"errors",      "[CODE]",          0, 1, cmd_errors,      NULL,             "the error table, or one error (310 or E310)"},
+	{"errors",      "[CODE]",          0, 1, cmd_errors,      NULL,             "the error table, or what one means and what to do (310, E310, QUEUE_UNKNOWN)"},
 	{"help",        "[COMMAND]",       0, 2, cmd_help,        NULL,             "the commands, or one command's options"},
 	{"ping",        "",                0, 0, cmd_ping,        NULL,             "is the server ready, and how far away"},
 	{"queue ls",    "",                0, 0, cmd_queue_ls,    NULL,             "all queues: counts, oldest task, rates"},

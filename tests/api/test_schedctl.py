@@ -170,7 +170,8 @@ def test_not_a_schedd(place):
         ["task", "take", "q", "--worker", "w", "--count", "x"],
         ["task", "report", "q", "--worker", "w"],
         ["task", "ls", "q", "--limit", "0"],
-        ["errors", "many"],
+        ["errors", "1000"],
+        ["errors", "3 10"],
         ["help", "nope"],
     ],
 )
@@ -268,33 +269,6 @@ def test_stats(ctl, queue, client):
     assert re.search(r"^sums\.queues +[0-9]+$", got.out, re.M)
     assert re.search(r"^NAME +TODO", got.out, re.M)
     assert set(ctl("stats", "--json").json) == set(client.get_json("/v1/stats"))
-
-
-def test_errors(ctl, client):
-    table = client.get_json("/v1/errors")["errors"]
-    got = ctl("errors")
-    assert got.code == 0
-    assert [row[0] for row in got.rows] == [f"E{e['code']:03}" for e in table]
-    for word in ("310", "E310", "e310"):
-        got = ctl("errors", word)
-        assert got.code == 0 and len(got.rows) == 1
-        assert got.rows[0][:2] == ["E310", "QUEUE_UNKNOWN"]
-    assert ctl("errors", "E005").rows[0][:2] == ["E005", "JANITOR_TODO"]
-    assert ctl("errors", "0").rows[0][:2] == ["E000", "JANITOR_CLEANUP"]
-    assert ctl("errors", "310", "--json").json["name"] == "QUEUE_UNKNOWN"
-    assert ctl("errors", "--json").json == {"errors": table}
-    got = ctl("errors", "998")
-    assert got.code == 1 and "there is no error 998" in got.err
-
-
-def test_errors_without_server(ctl):
-    """Errors are looked up when the server is down."""
-    nowhere = ("--server", f"http://127.0.0.1:{free_port()}")
-    got = run(*nowhere, "errors", "E101")
-    assert got.code == 0 and got.rows[0][:2] == ["E101", "REDIS_DOWN"]
-    assert "cannot reach" in got.err
-    assert run(*nowhere, "errors").out == ctl("errors").out
-    assert run(*nowhere, "errors", "--json").json == ctl("errors", "--json").json
 
 
 # -- one task ----------------------------------------------------------------
