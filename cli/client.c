@@ -1,6 +1,6 @@
-/* HTTP to one schedd, by libcurl; see client.h. */
+/* HTTP to one schedd, by libcurl; see client.h and client_priv.h. */
 
-#include "cli/client.h"
+#include "cli/client_priv.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -9,8 +9,6 @@
 #include <string.h>
 #include <sys/un.h>
 
-#include <curl/curl.h>
-
 #include "core/mem.h"
 #include "core/secret.h"
 #include "core/version.h"
@@ -18,22 +16,10 @@
 enum {
 	CONNECT_TIMEOUT_MS = 3000,
 	ANSWER_MAX = 256 << 20,
+	ANSWER_KEEP = 1 << 20, /* of memory, for the next answer */
 	URL_MAX = 64 * 1024,
 	HEADER_MAX = 1024,
 	WHY_MAX = 512
-};
-
-struct client {
-	CURL *curl;
-	struct curl_slist *headers;
-	char *server;    /* as messages name it */
-	char *base;      /* what a path is put behind */
-	char *unix_path; /* NULL = TCP */
-	uint64_t timeout_ms;
-	struct buf url, answer, why;
-	char curl_text[CURL_ERROR_SIZE];
-	bool was_sent, was_refused;
-	enum client_fault fault;
 };
 
 /* ---- the server's address --------------------------------------------- */
@@ -246,6 +232,24 @@ client_open(
 	return ERR_OK;
 }
 
+struct client *
+client_twin(const struct client *like)
+{
+	struct client *c = xcalloc(1, sizeof(*c));
+
+	c->curl = curl_easy_duphandle(like->curl);
+	ASSERT(c->curl != NULL);
+	c->server = xstrdup(like->server);
+	c->base = xstrdup(like->base);
+	c->timeout_ms = like->timeout_ms;
+	buf_init(&c->url, URL_MAX);
+	buf_init(&c->answer, ANSWER_MAX);
+	buf_init(&c->why, WHY_MAX);
+	SET(CURLOPT_ERRORBUFFER, c->curl_text);
+	SET(CURLOPT_WRITEDATA, c);
+	return c;
+}
+
 void
 client_close(struct client *c)
 {
@@ -264,9 +268,11 @@ client_close(struct client *c)
 
 /* ---- one request ------------------------------------------------------ */
 
-static void
-client_set_request(struct client *c, const struct client_request *r)
+void
+client_begin(struct client *c, const struct client_request *r)
 {
+	buf_reset(&c->answer, ANSWER_KEEP);
+	c->curl_text[0] = '\0';
 	buf_reset(&c->url, URL_MAX);
 	buf_add_str(&c->url, c->base);
 	buf_add_str(&c->url, r->path);
@@ -345,18 +351,13 @@ client_explain(struct client *c, CURLcode code, const struct client_request *r)
 }
 
 enum err
-client_call(struct client *c, const struct client_request *request,
-    struct client_answer *out)
+client_end(struct client *c, CURLcode code,
+    const struct client_request *request, struct client_answer *out)
 {
 	long status = 0, sent = 0;
 	curl_off_t retry_after = 0, took_us = 0, connect_us = 0;
-	CURLcode code;
 
 	*out = (struct client_answer){0};
-	buf_reset(&c->answer, ANSWER_MAX);
-	c->curl_text[0] = '\0';
-	client_set_request(c, request);
-	code = curl_easy_perform(c->curl);
 	(void)curl_easy_getinfo(c->curl, CURLINFO_REQUEST_SIZE, &sent);
 	(void)curl_easy_getinfo(c->curl, CURLINFO_CONNECT_TIME_T, &connect_us);
 	c->was_sent = sent > 0;
@@ -373,6 +374,14 @@ client_call(struct client *c, const struct client_request *request,
 	out->retry_after_s = retry_after > 0 ? (uint64_t)retry_after : 0;
 	out->took_us = took_us > 0 ? (uint64_t)took_us : 0;
 	return ERR_OK;
+}
+
+enum err
+client_call(struct client *c, const struct client_request *request,
+    struct client_answer *out)
+{
+	client_begin(c, request);
+	return client_end(c, curl_easy_perform(c->curl), request, out);
 }
 
 const char *
@@ -397,6 +406,16 @@ bool
 client_was_refused(const struct client *c)
 {
 	return c->was_refused;
+}
+
+void
+client_copy_why(struct client *c, const struct client *other)
+{
+	buf_reset(&c->why, WHY_MAX);
+	buf_add_span(&c->why, buf_span(&other->why));
+	c->fault = other->fault;
+	c->was_sent = other->was_sent;
+	c->was_refused = other->was_refused;
 }
 
 const char *

@@ -68,6 +68,8 @@ enum client_fault client_fault(const struct client *c);
 bool client_was_sent(const struct client *c);
 /* No connection came about at all. */
 bool client_was_refused(const struct client *c);
+/* Lets c say what the other would say of its last request. */
+void client_copy_why(struct client *c, const struct client *other);
 /* The server as messages name it. */
 const char *client_server(const struct client *c);
 
