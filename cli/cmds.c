@@ -24,6 +24,22 @@ static const struct opt audit_ls_opts[] = {
 	{0},
 };
 
+static const struct opt create_opts[] = {
+	{.name = "create", .help = "make the queue if it is not there"},
+	{0},
+};
+
+static const struct opt queue_ls_opts[] = {
+	{.name = "sort",    .value = "COLUMN", .help = "the greatest first: todo, doing, delayed, failed, dead, finish, oldest, in, out, workers; or by name"},
+	{.name = "reverse", .letter = 'r', .help = "in the opposite order"},
+	{0},
+};
+
+static const struct opt queue_rm_opts[] = {
+	{.name = "force", .help = "with the tasks that it still has"},
+	{0},
+};
+
 static const struct opt task_ls_opts[] = {
 	{.name = "state", .value = "S", .help = "todo (unless given), delayed, doing, failed, finish or dead"},
 	{.name = "limit", .value = "N", .help = "at most so many tasks, 100 unless given"},
@@ -73,8 +89,12 @@ static const struct cmd cmds[] = {
 	{"errors",      "[CODE]",          0, 1, cmd_errors,      NULL,             "the error table, or what one means and what to do (310, E310, QUEUE_UNKNOWN)"},
 	{"help",        "[COMMAND]",       0, 2, cmd_help,        NULL,             "the commands, or one command's options"},
 	{"ping",        "",                0, 0, cmd_ping,        NULL,             "is the server ready, and how far away"},
-	{"queue ls",    "",                0, 0, cmd_queue_ls,    NULL,             "all queues: counts, oldest task, rates"},
-	{"queue show",  "QUEUE",           1, 1, cmd_queue_show,  NULL,             "one queue: counts, rates, policy"},
+	{"queue ls",    "[GLOB]",          0, 1, cmd_queue_ls,    queue_ls_opts,    "all queues: counts, oldest task, rates, workers, what holds them up"},
+	{"queue pause", "QUEUE",           1, 1, cmd_queue_pause, create_opts,      "hand out none of its tasks; pushes and reports go on"},
+	{"queue resume", "QUEUE",          1, 1, cmd_queue_resume, create_opts,     "hand out tasks again"},
+	{"queue rm",    "QUEUE",           1, 1, cmd_queue_rm,    queue_rm_opts,    "remove a queue and its policy"},
+	{"queue set",   "QUEUE NAME=VALUE...", 2, 16, cmd_queue_set, create_opts,   "set limits, such as lease=2h max_payload=256KiB; lease= takes it back to the file's"},
+	{"queue show",  "QUEUE",           1, 1, cmd_queue_show,  NULL,             "one queue: what holds it up, tasks, ages, rates, policy and where it comes from"},
 	{"stats",       "",                0, 0, cmd_stats,       NULL,             "the server's numbers"},
 	{"task ls",     "QUEUE",           1, 1, cmd_task_ls,     task_ls_opts,     "tasks of one state"},
 	{"task push",   "QUEUE [PAYLOAD]", 1, 2, cmd_task_push,   task_push_opts,   "push PAYLOAD (JSON), or one for each line of standard input"},

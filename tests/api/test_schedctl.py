@@ -146,7 +146,7 @@ def test_not_a_schedd(place):
         ["nope"],
         ["queue"],
         ["queue", "nope"],
-        ["queue", "ls", "x"],
+        ["queue", "ls", "x", "y"],
         ["queue", "show"],
         ["queue", "show", "a b"],
         ["queue", "show", "x" * 65],
@@ -208,56 +208,6 @@ def test_version(ctl):
 
 
 # -- looking -----------------------------------------------------------------
-
-
-def test_no_queues(place):
-    one = place.schedd()
-    got = run("--server", url_of(one), "queue", "ls")
-    assert got.code == 0 and got.out == "" and "no queues" in got.err
-    assert run("--server", url_of(one), "queue", "ls", "--json").json == {"queues": []}
-
-
-def test_queue_ls(place):
-    one = place.schedd()
-    with one.client() as client:
-        client.queue("mail").push("a", "b", "c")
-        ask = ("--server", url_of(one), "queue", "ls")
-        wait_until(lambda: run(*ask).rows and run(*ask).rows[0][1] == "3", what="mail")
-        got = run(*ask)
-        assert got.out.split()[:7] == "NAME TODO DELAYED DOING FAILED DEAD FINISH".split()
-        assert [row[0] for row in got.rows] == ["mail"]
-        sms = client.queue("sms")
-        sms.push({"id": "x", "payload": 1}, {"id": "later", "payload": 1, "delay_s": 99})
-        sms.take()
-        sms.patch(paused=True)
-        wait_until(lambda: len(run(*ask).rows) == 3 and "paused" in run(*ask).out, what="sms")
-    rows = {row[0]: row[1:] for row in run(*ask).rows}
-    assert rows["mail"][:6] == ["3", "0", "0", "0", "0", "0"]
-    assert rows["sms"][:7] == ["0", "1", "1", "0", "0", "0", "-"]
-    assert rows["sms"][-1] == "paused" and "paused" not in rows["mail"]
-    assert rows["(all)"][:6] == ["3", "1", "1", "0", "0", "0"]
-    got = run(*ask, "--quiet").out.splitlines()
-    assert [line.split()[0] for line in got] == ["mail", "sms"]
-    assert [q["name"] for q in run(*ask, "--json").json["queues"]] == ["mail", "sms"]
-
-
-def test_queue_show(ctl, queue):
-    queue.push("a")
-    queue.patch(lease_s=7200)
-    got = ctl("queue", "show", queue.name)
-    values = dict(line.split(None, 1) for line in got.out.splitlines())
-    assert values["name"] == queue.name and values["counts.todo"] == "1"
-    assert values["policy.lease_s"] == "7200  (2h)" and values["overridden"] == "lease_s"
-    got = ctl("queue", "show", queue.name, "--json").json
-    assert got["policy"] == queue.info()["policy"]
-
-
-def test_queue_unknown(ctl):
-    got = ctl("queue", "show", "no-such-queue")
-    assert got.code == 1 and got.out == ""
-    assert got.err.startswith("schedctl: E310 QUEUE_UNKNOWN: there is no such queue")
-    got = ctl("queue", "show", "no-such-queue", "--json")
-    assert got.code == 1 and got.json["error"]["code"] == 310
 
 
 def test_stats(ctl, queue, client):
