@@ -222,11 +222,10 @@ cli_write_line(struct cli *c, const char *fmt, ...)
 }
 
 void
-cli_write_json(struct cli *c, struct span json)
+cli_write_json_part(struct cli *c, struct span json)
 {
 	struct buf clean;
 
-	c->has_json = true;
 	if (c->stdout_is_terminal) {
 		buf_init(&clean, OUT_MAX);
 		text_add_json(&clean, json);
@@ -235,6 +234,13 @@ cli_write_json(struct cli *c, struct span json)
 	} else {
 		cli_write(c, json);
 	}
+}
+
+void
+cli_write_json(struct cli *c, struct span json)
+{
+	c->has_json = true;
+	cli_write_json_part(c, json);
 	if (json.len == 0 || json.p[json.len - 1] != '\n')
 		cli_write(c, SPAN("\n"));
 }

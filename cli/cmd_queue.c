@@ -1,4 +1,4 @@
-/* schedctl queue ls, pause, resume, rm, set, show. For purge see cmd_sets.c. */
+/* schedctl queue ls, pause, purge, resume, rm, set, show. */
 
 #include "cli/ask.h"
 #include "cli/cli.h"
@@ -7,6 +7,7 @@
 #include "cli/queue_view.h"
 #include "cli/queues.h"
 #include "cli/rows.h"
+#include "cli/sets.h"
 #include "core/clock.h"
 
 enum {
@@ -182,6 +183,14 @@ enum cli_exit
 cmd_queue_resume(struct cli *c)
 {
 	return set_paused(c, "{\"paused\":false}", "goes on");
+}
+
+/* ---- purge ------------------------------------------------------------ */
+
+enum cli_exit
+cmd_queue_purge(struct cli *c)
+{
+	return sets_run(c, &sets_remove);
 }
 
 /* ---- set -------------------------------------------------------------- */

@@ -152,7 +152,7 @@ add_tasks(struct queue_view *v)
 	static const char *const states[] = {
 	    "todo", "doing", "delayed", "failed", "dead", "finish"};
 	static const struct table_column columns[] = {{"STATE", TABLE_LEFT},
-	    {"TASKS", TABLE_RIGHT}, {"", TABLE_LEFT | TABLE_CUT}};
+	    {"TASKS", TABLE_RIGHT}, {"", TABLE_LEFT | TABLE_WRAP}};
 	struct span counts = member(v, "counts"), count;
 	struct table *t = table_new(columns, COUNT_OF(columns));
 	bool ok = counts.len > 0;

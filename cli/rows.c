@@ -61,13 +61,24 @@ row_read_all(struct span json, struct arena *a, const struct row_field *fields,
 	return row_read(&s, a, fields, n, out) && scan_end(&s) == ERR_OK;
 }
 
-struct span
-row_member(struct span json, const char *name, struct arena *a)
+static struct span
+row_one(struct span json, struct row_field field, struct arena *a)
 {
-	const struct row_field field = {name, false};
 	struct span found;
 
 	return row_read_all(json, a, &field, 1, &found) ? found : SPAN("");
+}
+
+struct span
+row_member(struct span json, const char *name, struct arena *a)
+{
+	return row_one(json, (struct row_field){name, false}, a);
+}
+
+struct span
+row_raw(struct span json, const char *name, struct arena *a)
+{
+	return row_one(json, (struct row_field){name, true}, a);
 }
 
 double

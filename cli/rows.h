@@ -33,6 +33,9 @@ bool row_read_all(struct span json, struct arena *a,
 /* One member of an object; empty when it is not there. */
 struct span row_member(struct span json, const char *name, struct arena *a);
 
+/* The same as it stands in the JSON. */
+struct span row_raw(struct span json, const char *name, struct arena *a);
+
 /* A JSON number; 0 for anything else. */
 double row_number(struct span text);
 
