@@ -282,7 +282,7 @@ test_wrapped_column(void **state)
 	(void)state;
 	buf_init(&out, TEXT_MAX);
 	table_add_str(t, "E1");
-	table_add_str(t, "it goes on, and-on-without-an-end too");
+	table_add_str(t, "it goes on,  and-on-without-an-end too");
 	table_add_str(t, "E2");
 	table_add_str(t, "it fits");
 	table_print(t, &look, &out);
@@ -301,7 +301,7 @@ test_wrapped_column(void **state)
 	look.width = 0;
 	table_print(t, &look, &out);
 	assert_prints(&out, "CODE  TEXT\n"
-			    "E1    it goes on, and-on-without-an-end too\n"
+			    "E1    it goes on,  and-on-without-an-end too\n"
 			    "E2    it fits\n");
 	table_free(t);
 }
