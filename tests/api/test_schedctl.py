@@ -207,20 +207,6 @@ def test_version(ctl):
     assert got.code == 3 and got.out == own.out
 
 
-# -- looking -----------------------------------------------------------------
-
-
-def test_stats(ctl, queue, client):
-    queue.push("a")
-    wait_until(lambda: queue.name in ctl("stats").out, what="the queue in stats")
-    got = ctl("stats")
-    assert got.code == 0
-    assert re.search(r"^version +[0-9.]+$", got.out, re.M)
-    assert re.search(r"^sums\.queues +[0-9]+$", got.out, re.M)
-    assert re.search(r"^NAME +TODO", got.out, re.M)
-    assert set(ctl("stats", "--json").json) == set(client.get_json("/v1/stats"))
-
-
 # -- one task ----------------------------------------------------------------
 
 
