@@ -12,7 +12,6 @@
 
 #include "cli/rows.h"
 #include "cli/text.h"
-#include "cli/view.h"
 #include "core/arena.h"
 
 enum { SAY_MAX = 64 * 1024, OUT_MAX = 1 << 30, ARENA_MAX = 1 << 30 };
@@ -222,11 +221,10 @@ cli_write_line(struct cli *c, const char *fmt, ...)
 }
 
 void
-cli_write_json(struct cli *c, struct span json)
+cli_write_json_part(struct cli *c, struct span json)
 {
 	struct buf clean;
 
-	c->has_json = true;
 	if (c->stdout_is_terminal) {
 		buf_init(&clean, OUT_MAX);
 		text_add_json(&clean, json);
@@ -235,6 +233,13 @@ cli_write_json(struct cli *c, struct span json)
 	} else {
 		cli_write(c, json);
 	}
+}
+
+void
+cli_write_json(struct cli *c, struct span json)
+{
+	c->has_json = true;
+	cli_write_json_part(c, json);
 	if (json.len == 0 || json.p[json.len - 1] != '\n')
 		cli_write(c, SPAN("\n"));
 }
@@ -277,20 +282,4 @@ cli_document(struct cli *c, const struct client_answer *answer)
 		return cli_bad_answer(c, "it is not JSON");
 	cli_write_json(c, all);
 	return CLI_DONE;
-}
-
-enum cli_exit
-cli_show(struct cli *c, const struct client_answer *answer, const char *skip)
-{
-	struct buf out;
-	bool ok;
-
-	if (c->json)
-		return cli_document(c, answer);
-	buf_init(&out, OUT_MAX);
-	ok = view_add(&out, answer->body, skip, &c->look);
-	if (ok)
-		cli_write(c, buf_span(&out));
-	buf_clear(&out);
-	return ok ? CLI_DONE : cli_bad_answer(c, "it is not a JSON object");
 }

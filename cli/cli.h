@@ -103,13 +103,12 @@ void cli_write_line(struct cli *c, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* A JSON document and a line break; harmless on a terminal. */
 void cli_write_json(struct cli *c, struct span json);
+/* The same of a piece of one, without the line break. */
+void cli_write_json_part(struct cli *c, struct span json);
 void cli_write_table(struct cli *c, struct table *t);
 /* The same without headings: what there is to say about one thing. */
 void cli_write_facts(struct cli *c, struct table *t);
 /* The whole answer, for --json. */
 enum cli_exit cli_document(struct cli *c, const struct client_answer *answer);
-/* The answer, an object, for people (without the member skip) or as JSON. */
-enum cli_exit cli_show(
-    struct cli *c, const struct client_answer *answer, const char *skip);
 
 #endif
