@@ -12,7 +12,7 @@ import threading
 
 import pytest
 
-from ctl import LIMIT_S, Ran, Terminal, environment, in_terminal, run, url_of
+from ctl import LIMIT_S, Gate, Ran, Terminal, environment, in_terminal, run, url_of
 from redisproc import free_port
 from server import wait_until
 
@@ -556,35 +556,24 @@ def test_push_interrupted_waiting(schedd, queue, tmp_path):
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_push_interrupted_under_way(place, times):
+def test_push_interrupted_under_way(schedd, queue, times):
     """The first Ctrl-C waits for what is under way; the second does not."""
-    redis = place.redis()
-    slow = {**redis.settings()['redis "main"'], "deadline": "60s"}
-    one = place.schedd({**redis.settings(), 'redis "main"': slow})
-    with one.client() as client:
-        client.queue("q").make()
-    redis.pause()
-    stream = Streaming("--server", url_of(one), "task", "push", "q", "--batch", "10")
+    gate = Gate(schedd.addr)
+    stream = Streaming("--server", gate.url, "task", "push", queue.name, "--batch", "10")
     stream.feed(range(25))
-    wait_until(lambda: one_connection(one), 10, "a request")
+    assert gate.asked.wait(LIMIT_S)
     stream.process.send_signal(signal.SIGINT)
     stream.wait_said("stopping: waiting for what is under way; once more ends at once")
     if times == 2:
         stream.process.send_signal(signal.SIGTERM)
         got = stream.end()
-        redis.resume()
         assert got.code == 1 and "10 were perhaps not pushed" in got.err, got
-        return
-    redis.resume()
-    got = stream.end()
-    assert got.code == 4 and "queued 10, exists 0, refused 0" in got.err, got
-    assert todo_of(one) == 10
-
-
-def one_connection(one):
-    """Is there a client besides the one that asks?"""
-    with one.client() as client:
-        return client.get_json("/v1/stats")["connections"] >= 2
+    else:
+        gate.opened.set()
+        got = stream.end()
+        assert got.code == 4 and "queued 10, exists 0, refused 0" in got.err, got
+        assert queue.counts() == {"todo": 10}
+    gate.close()
 
 
 # -- terminals ---------------------------------------------------------------
