@@ -350,6 +350,20 @@ client_explain(struct client *c, CURLcode code, const struct client_request *r)
 	buf_add_char(&c->why, '\0');
 }
 
+/* By the head of the answer. */
+static int64_t
+read_date_ms(const struct client *c)
+{
+	struct curl_header *header;
+	time_t at;
+
+	if (curl_easy_header(c->curl, "Date", 0, CURLH_HEADER, -1, &header) !=
+	    CURLHE_OK)
+		return 0;
+	at = curl_getdate(header->value, NULL);
+	return at < 0 ? 0 : (int64_t)at * 1000;
+}
+
 enum err
 client_end(struct client *c, CURLcode code,
     const struct client_request *request, struct client_answer *out)
@@ -373,6 +387,7 @@ client_end(struct client *c, CURLcode code,
 	out->body = buf_span(&c->answer);
 	out->retry_after_s = retry_after > 0 ? (uint64_t)retry_after : 0;
 	out->took_us = took_us > 0 ? (uint64_t)took_us : 0;
+	out->date_ms = read_date_ms(c);
 	return ERR_OK;
 }
 

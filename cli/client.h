@@ -27,6 +27,7 @@ struct client_answer {
 	struct span body;       /* borrowed until the next call */
 	uint64_t retry_after_s; /* 0 = not said */
 	uint64_t took_us;
+	int64_t date_ms; /* the server's clock, to the second; 0 = not said */
 };
 
 /* Why there was no answer, as far as it makes a difference to what to try. */

@@ -107,10 +107,18 @@ static const struct opt task_report_opts[] = {
 };
 
 static const struct opt task_take_opts[] = {
-	{.name = "worker", .value = "W", .required = true, .help = "who takes them"},
-	{.name = "count",  .value = "N", .help = "at most so many tasks, 1 unless given"},
-	{.name = "wait",   .value = "S", .help = "wait so long for work, up to 60 s"},
+	{.name = "worker", .value = "W", .help = "who takes them; with a command HOST:PID unless given"},
+	{.name = "count",  .value = "N", .help = "at most so many tasks, 1 unless given; with a command: ends after so many"},
+	{.name = "wait",   .value = "S", .help = "wait so long for work, up to 60 s; with a command: ends when none came for so long"},
 	{.name = "lease",  .value = "S", .help = "how long they may be kept; the queue's lease unless given"},
+	{.name = "exec",   .value = "CMD", .help = "run this by /bin/sh for each task; or give a program and its words behind --"},
+	{.name = "jobs",   .value = "N", .letter = 'j', .help = "so many commands at a time, 1 unless given, up to 128"},
+	{.name = "task-timeout", .value = "S", .help = "end a command that takes longer, and report it failed"},
+	{.name = "dead-exit", .value = "N", .many = true, .help = "a command with this exit code is not tried again; 65 unless given; may be given often"},
+	{.name = "result", .help = "what a command writes to stdout, if it is one JSON value, is the task's result"},
+	{.name = "raw",    .help = "a payload that is a string goes to the command as its text"},
+	{.name = "grace",  .value = "S", .help = "on Ctrl-C commands may go on so long, 30 s unless given"},
+	{.name = "spool",  .value = "FILE", .help = "keep reports there until the server has taken them; in the state folder unless given"},
 	{0},
 };
 
@@ -142,7 +150,7 @@ static const struct cmd cmds[] = {
 	{"task retry",  "QUEUE [ID...]",   1, 100000, cmd_task_retry, task_retry_opts, "put tasks to todo at once: those that are named, or that the options choose"},
 	{"task rm",     "QUEUE [ID...]",   1, 100000, cmd_task_rm, purge_opts,      "remove tasks: those that are named, or that the options choose"},
 	{"task show",   "QUEUE ID",        2, 2, cmd_task_show,   NULL,             "one task, whole"},
-	{"task take",   "QUEUE",           1, 1, cmd_task_take,   task_take_opts,   "take tasks under a lease"},
+	{"task take",   "QUEUE [-- CMD...]", 1, 100000, cmd_task_take, task_take_opts, "take tasks under a lease; with a command, work on them"},
 	{"token add",   "NAME",            1, 1, cmd_token_add,   token_add_opts,   "make an access token and print it, this once"},
 	{"token ls",    "",                0, 0, cmd_token_ls,    NULL,             "all access tokens: role, queues, end, last use"},
 	{"token rm",    "NAME",            1, 1, cmd_token_rm,    NULL,             "end an access token"},

@@ -114,6 +114,7 @@ class Gate:
         self.target = (host, int(port))
         self.opened = threading.Event()
         self.asked = threading.Event()  # a request went through
+        self.sockets = []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
@@ -129,6 +130,7 @@ class Gate:
             self._start(server, client, self.opened.wait)
 
     def _start(self, source, sink, before):
+        self.sockets.append(source)
         args = (source, sink, before)
         threading.Thread(target=self._pump, args=args, daemon=True).start()
 
@@ -141,6 +143,15 @@ class Gate:
             sink.shutdown(socket.SHUT_WR)
         except OSError:  # either side is gone
             pass
+
+    def cut(self):
+        """Ends the connections that there are."""
+        for one in self.sockets:
+            try:
+                one.shutdown(socket.SHUT_RDWR)
+            except OSError:  # it is over already
+                pass
+        self.sockets.clear()
 
     def close(self):
         """Accepts nobody any more."""
