@@ -29,12 +29,13 @@ enum { SPARE_BUFS = 32, SPARE_BYTES = 4 * 1024 * 1024 /* of all */ };
 enum { SHA_LEN = 40, OP_HEAD_MAX = 128, CONN_REASON_MAX = 512 };
 
 /* One command, from the call to its completion. On exactly one of the lists
- * queue, out, sent, held, done, or among unused. Those without a cb are our
- * own: a mark and its WAIT. */
+ * looks, queue, out, sent, held, done, or among unused. Those without a cb are
+ * our own, a mark and its WAIT, or were given up before their answer came. */
 struct conn_op {
 	struct list link;
 	struct conn_op *next_unused;
-	struct list age; /* on conn.by_age while queued or sent */
+	struct list age; /* on conn.by_age while queued or sent, unless it was
+			    given up */
 	redis_reply_cb *cb;
 	void *arg;
 	struct buf args;
@@ -46,7 +47,8 @@ struct conn_op {
 	enum redis_kind kind;
 	bool needs_wait; /* a WAIT follows that it must be confirmed by */
 	bool is_wait;
-	enum err err;                   /* on done */
+	bool is_looking; /* one of those that conn.looking counts */
+	enum err err;    /* on done */
 	const struct redisReply *reply; /* on held */
 	size_t head_len;                /* 0: made when it is sent */
 	char head[OP_HEAD_MAX];
@@ -141,6 +143,8 @@ struct redis_conn {
 	struct buf spares[SPARE_BUFS]; /* memory of args, for the next ones */
 	size_t spare_bytes;
 	unsigned spare_count;
+	struct list looks; /* given, and wait until fewer are under way */
+	size_t looking;    /* how many are */
 	struct list queue; /* given */
 	struct list out;   /* being written; the first may be so partly */
 	struct list sent;  /* written; replies come in this order */
@@ -151,6 +155,7 @@ struct redis_conn {
 	struct conn_op *unused;
 	size_t unused_count;
 	struct list by_age; /* all of queue, out, sent and held, oldest first */
+	int64_t heard_us;   /* when the last reply came */
 	size_t pending, pending_bytes;
 	struct timer deadline;
 	struct post write_post, done_post;
