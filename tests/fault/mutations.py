@@ -106,4 +106,15 @@ MUTANTS = {
         ("S5", 1),
         [("store/redis_fresh.c", "if (gap_us > f->limit_us) {", "if (f->limit_us < 0) {")],
     ),
+    18: (
+        "does not ask why a replica left",
+        ("S9", 1),
+        [
+            (
+                "store/redis_fresh.c",
+                "if (f->confirmed >= f->asked && linked == f->linked)",
+                "if (f->confirmed >= c->conf->confirm_replicas)",
+            )
+        ],
+    ),
 }
