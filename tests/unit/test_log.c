@@ -148,16 +148,16 @@ static void
 test_components_have_their_own(void **state)
 {
 	(void)state;
-	log_set_component_level("access", LOG_ERROR);
+	log_set_component_level(LOG_COMPONENT_access, LOG_ERROR);
 	assert_false(log_is_on(LOG_INFO, "access.request"));
 	assert_true(log_is_on(LOG_INFO, "accessory.x"));
 	assert_true(log_is_on(LOG_INFO, "acc.x"));
-	log_set_component_level("redis", LOG_DEBUG);
+	log_set_component_level(LOG_COMPONENT_redis, LOG_DEBUG);
 	assert_true(log_is_on(LOG_DEBUG, "redis.state"));
 	assert_false(log_is_on(LOG_DEBUG, "redisx.state"));
-	log_set_component_level("access", LOG_INFO);
+	log_set_component_level(LOG_COMPONENT_access, LOG_INFO);
 	assert_true(log_is_on(LOG_INFO, "access.request"));
-	log_set_component_level("redis", LOG_INFO);
+	log_set_component_level(LOG_COMPONENT_redis, LOG_LEVEL_COMMON);
 }
 
 static void
@@ -313,7 +313,7 @@ test_a_full_pipe_loses_lines_and_says_so(void **state)
 	n = read(fds[0], got, sizeof(got) - 1);
 	assert_true(n > 0);
 	got[n] = '\0';
-	assert_non_null(strstr(got, "warn log.dropped lines=2\n"));
+	assert_non_null(strstr(got, "warn log.dropped lines=2 reason=full\n"));
 	assert_non_null(strstr(got, "info a.b n=3\n"));
 	assert_null(strstr(got, "n=2\n"));
 	close(fds[0]);
