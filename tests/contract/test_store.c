@@ -619,8 +619,8 @@ listing_on_tick(enum err err, uint64_t count, void *arg)
 	(void)count;
 	assert_int_equal(err, ERR_OK);
 	if (l->ticks++ == 0)
-		store_push(l->world->store, SPAN("new"), &t, 1, on_push,
-		    &l->pushed);
+		store_push(
+		    l->world->store, SPAN("new"), &t, 1, on_push, &l->pushed);
 }
 
 static void
