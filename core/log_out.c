@@ -391,7 +391,6 @@ prepare_file(const char *name, const char *path, struct buf *why)
 		out_use(o, fd);
 	}
 	o->name = name[0] != '\0' ? name : "common";
-	/* Seen at 0 before anything is lost. */
 	(void)metric_series(METRIC_LOG_DROPPED, o->name);
 	prepared.outs[prepared.count++] = o;
 	return o;
@@ -415,6 +414,8 @@ log_files_prepare(const struct log_files *files, struct buf *why)
 	ASSERT(prepared.count == 0);
 	/* A limit on the size of files is an error to write, not our end. */
 	signal(SIGXFSZ, SIG_IGN);
+	/* Series are seen at 0 before anything is lost. */
+	(void)metric_series(METRIC_LOG_DROPPED, on_stderr.name);
 	ok = prepare_route("", files->common, &on_stderr, common, why);
 	for (int c = 0; ok && c < LOG_COMPONENT_COUNT; c++)
 		ok = prepare_route(log_component_name((enum log_component)c),
