@@ -346,6 +346,7 @@ static void
 on_reload(int signo, void *arg)
 {
 	struct program *p = arg;
+	char text[1024];
 	struct buf why;
 	enum err err;
 
@@ -355,8 +356,6 @@ on_reload(int signo, void *arg)
 	buf_init(&why, 4096);
 	err = reload(p, &why);
 	if (err != ERR_OK) {
-		char text[1024];
-
 		log_error("conf.refused", "error=E%03d reason=%s",
 		    err_info(err)->number,
 		    log_quote(text, sizeof(text), buf_span(&why)));
@@ -364,7 +363,8 @@ on_reload(int signo, void *arg)
 		apply_conf(p->conf);
 		store_reloaded(p->store);
 		log_info("conf.reloaded", "file=%s",
-		    p->conf_file != NULL ? p->conf_file : "-");
+		    log_quote(text, sizeof(text),
+			span_of(p->conf_file != NULL ? p->conf_file : "-")));
 	}
 	buf_clear(&why);
 }

@@ -13,6 +13,9 @@
 
 #include "core/log_priv.h"
 
+/* What looks like an access token has so many digits at least. */
+enum { TOKEN_ID_MIN = 8, TOKEN_SECRET_MIN = 8 };
+
 static const char *const LEVEL_NAMES[] = {"error", "warn", "info", "debug"};
 
 static const char *const COMPONENT_NAMES[] = {
@@ -148,8 +151,22 @@ log_set_sink(void (*fn)(const char *line, size_t len))
 
 /* ---- building a line -------------------------------------------------- */
 
+/* Characters that cannot be seen, break a line or turn it round: U+200B to
+ * U+200F, U+2028 to U+202E, U+2060 to U+206F, U+FEFF. */
+static bool
+is_unseen(const unsigned char *u)
+{
+	if (u[0] == 0xe2 && u[1] == 0x80)
+		return (u[2] >= 0x8b && u[2] <= 0x8f) ||
+		       (u[2] >= 0xa8 && u[2] <= 0xae);
+	if (u[0] == 0xe2 && u[1] == 0x81)
+		return u[2] >= 0xa0 && u[2] <= 0xaf;
+	return u[0] == 0xef && u[1] == 0xbb && u[2] == 0xbf;
+}
+
 /* Bytes at p that stand for themselves (1-4), or 0 where one must be
- * escaped: control characters (C1 ones too) and what is not UTF-8. */
+ * escaped: control characters (C1 ones too), what cannot be seen, and what is
+ * not UTF-8. */
 static size_t
 log_plain_len(const char *p, const char *end)
 {
@@ -160,7 +177,7 @@ log_plain_len(const char *p, const char *end)
 		return 0;
 	if (n == 2 && u[0] == 0xc2 && u[1] < 0xa0)
 		return 0;
-	return n;
+	return n == 3 && is_unseen(u) ? 0 : n;
 }
 
 /* Writes what stands for the byte c into dst; returns its length (2 or 4). */
@@ -269,9 +286,32 @@ line_begin(struct line *l, enum log_level level, const char *event)
 	line_add(l, event, strlen(event));
 }
 
+/* An access token that stands where it does not belong, in a path or an id,
+ * loses its secret: schedd_ID_SECRET, both in hex. */
+static void
+line_hide_tokens(struct line *l)
+{
+	static const char mark[] = "schedd_", digits[] = "0123456789abcdef";
+	char *p = l->text;
+	size_t n;
+
+	l->text[l->len] = '\0'; /* where the line break comes */
+	while ((p = strstr(p, mark)) != NULL) {
+		p += sizeof(mark) - 1;
+		n = strspn(p, digits);
+		if (n < TOKEN_ID_MIN || p[n] != '_')
+			continue;
+		p += n + 1;
+		n = strspn(p, digits);
+		if (n >= TOKEN_SECRET_MIN)
+			memset(p, '*', n);
+	}
+}
+
 static void
 line_end(struct line *l)
 {
+	line_hide_tokens(l);
 	if (l->cut) {
 		memcpy(l->text + l->len, "...", 3);
 		l->len += 3;
@@ -348,19 +388,16 @@ log_flush(void)
 
 /* ---- values ----------------------------------------------------------- */
 
-/* Can the value stand without quotes? */
+/* Can the value stand without quotes? Other letters than ASCII's have blanks
+ * of their own. */
 static bool
 log_is_bare(struct span value)
 {
-	const char *p = value.p, *end = p + value.len;
+	for (size_t i = 0; i < value.len; i++) {
+		char c = value.p[i];
 
-	while (p < end) {
-		bool is_ascii = *p > ' ' && *p <= '~';
-		size_t n = is_ascii ? 1 : log_plain_len(p, end);
-
-		if (n == 0 || *p == ' ' || *p == '"' || *p == '\\' || *p == '=')
+		if (c <= ' ' || c > '~' || c == '"' || c == '\\' || c == '=')
 			return false;
-		p += n;
 	}
 	return value.len > 0;
 }

@@ -4,8 +4,10 @@ import re
 
 # What docs/operations.md says: time, level, event, then key=value, where a
 # value is bare, or in double quotes with escapes.
-BARE = r'[^\s"\\=\x00-\x1f\x7f-\x9f]+'
-QUOTED = r'"(?:[^"\\\x00-\x1f\x7f-\x9f]|\\["\\nt]|\\x[0-9a-f]{2})*"'
+BARE = r'[!#-<>-\[\]-~]+'  # ASCII that can be seen, but " = \
+# Nothing that breaks a line, moves a cursor, or cannot be seen.
+UNSEEN = "\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+QUOTED = rf'"(?:[^"\\{UNSEEN}]|\\["\\nt]|\\x[0-9a-f]{{2}})*"'
 LINE = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (?P<level>error|warn|info|debug) "
     r"(?P<event>[a-z]+\.[a-z_]+)"
@@ -15,7 +17,7 @@ PAIR = re.compile(rf"([a-z0-9_]+)=({BARE}|{QUOTED})")
 
 
 def unquoted(value):
-    """What was logged."""
+    """The bytes that were logged, as text in Latin-1."""
     if not value.startswith('"'):
         return value
     plain = {"n": "\n", "t": "\t", '"': '"', "\\": "\\"}
@@ -24,7 +26,8 @@ def unquoted(value):
         word = match.group(1)
         return plain.get(word) or chr(int(word[1:], 16))
 
-    return re.sub(r'\\(x[0-9a-f]{2}|["\\nt])', one, value[1:-1])
+    text = value[1:-1].encode().decode("latin-1")
+    return re.sub(r'\\(x[0-9a-f]{2}|["\\nt])', one, text)
 
 
 class Entry:
