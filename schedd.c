@@ -436,6 +436,8 @@ main(int argc, char **argv)
 	buf_init(&why, 4096);
 	err =
 	    conf_load(&p.conf, p.conf_file, p.settings, p.setting_count, &why);
+	if (err == ERR_OK && !p.print && !p.check)
+		err = prepare_log(p.conf, &why);
 	if (err != ERR_OK) {
 		status = fail(err, buf_span(&why));
 	} else if (p.print) {
@@ -443,8 +445,6 @@ main(int argc, char **argv)
 	} else if (p.check) {
 		puts("the settings are valid");
 		status = EX_OK;
-	} else if ((err = prepare_log(p.conf, &why)) != ERR_OK) {
-		status = fail(err, buf_span(&why));
 	} else {
 		log_files_take(true);
 		apply_conf(p.conf);

@@ -118,15 +118,15 @@ entry_of(
 static struct entry *
 entry_of_all(enum log_level level, const char *event, int64_t now_us)
 {
-	size_t i = 0;
+	struct entry *e = limit.all;
 
-	while (i < EVENTS_MAX && limit.all[i].event != NULL &&
-	       strcmp(limit.all[i].event, event) != 0)
-		i++;
-	ASSERT(i < EVENTS_MAX);
-	if (limit.all[i].event == NULL || limit.all[i].until_us <= now_us)
-		entry_begin(&limit.all[i], level, event, SPAN("*"), now_us);
-	return &limit.all[i];
+	while (e->event != NULL && strcmp(e->event, event) != 0) {
+		e++;
+		ASSERT(e < limit.all + EVENTS_MAX);
+	}
+	if (e->event == NULL || e->until_us <= now_us)
+		entry_begin(e, level, event, SPAN("*"), now_us);
+	return e;
 }
 
 static void
