@@ -20,7 +20,7 @@
 #include "core/metrics.h"
 
 enum {
-	OUTS_MAX = LOG_COMPONENT_COUNT + 3, /* stderr, common, errors */
+	OUTS_MAX = LOG_COMPONENT_COUNT + 2, /* common, errors */
 	FILE_MODE = 0640,
 	/* A write that took SLOW_US is followed by a rest of REST_TIMES as
 	 * long: a slow disk has at most a tenth of our time. */
@@ -114,11 +114,11 @@ out_write_stream(struct out *o, const char *p, size_t n)
 		}
 		part = whole_lines(p + done, n - done, LOG_LINE_MAX);
 		wrote = fd_write(o->fd, p + done, part);
-		if (wrote < 0)
-			o->why = errno == EAGAIN ? WHY_FULL : errno;
 		done += wrote > 0 ? (size_t)wrote : 0;
-		if (wrote != (ssize_t)part)
-			break;
+		if (wrote == (ssize_t)part)
+			continue;
+		o->why = wrote < 0 && errno != EAGAIN ? errno : WHY_FULL;
+		break;
 	}
 	return done;
 }
