@@ -5,7 +5,8 @@
  * What the parts of a connection share: redis_conn.c (states), redis_op.c
  * (commands: queue, out, sent, held, done), redis_hello.c (the first exchange
  * on a new socket), redis_check.c (is this Redis as safe as is asked for),
- * redis_refusal.c (error replies).
+ * redis_fresh.c (has it gone on being the master), redis_refusal.c (error
+ * replies).
  */
 
 #include "core/list.h"
@@ -28,12 +29,13 @@ enum { SPARE_BUFS = 32, SPARE_BYTES = 4 * 1024 * 1024 /* of all */ };
 enum { SHA_LEN = 40, OP_HEAD_MAX = 128, CONN_REASON_MAX = 512 };
 
 /* One command, from the call to its completion. On exactly one of the lists
- * queue, out, sent, held, done, or among unused. Those without a cb are our
- * own: a mark and its WAIT. */
+ * looks, queue, out, sent, held, done, or among unused. Those without a cb are
+ * our own, a mark and its WAIT, or were given up before their answer came. */
 struct conn_op {
 	struct list link;
 	struct conn_op *next_unused;
-	struct list age; /* on conn.by_age while queued or sent */
+	struct list age; /* on conn.by_age while queued or sent, unless it was
+			    given up */
 	redis_reply_cb *cb;
 	void *arg;
 	struct buf args;
@@ -45,7 +47,8 @@ struct conn_op {
 	enum redis_kind kind;
 	bool needs_wait; /* a WAIT follows that it must be confirmed by */
 	bool is_wait;
-	enum err err;                   /* on done */
+	bool is_looking; /* one of those that conn.looking counts */
+	enum err err;    /* on done */
 	const struct redisReply *reply; /* on held */
 	size_t head_len;                /* 0: made when it is sent */
 	char head[OP_HEAD_MAX];
@@ -71,6 +74,7 @@ struct hello {
 	size_t written;
 	unsigned char steps[HELLO_STEP_MAX];
 	unsigned count, next;
+	int64_t begun_us;
 	bool wait;      /* Redis is loading or busy: ask again soon */
 	bool told_wait; /* and that was logged */
 	struct timer again;
@@ -91,6 +95,16 @@ struct check {
 	bool is_probing; /* a WAIT of our own is under way */
 	struct timer again, probe;
 	unsigned confirms_slot, degraded_slot;
+};
+
+/* Behind Sentinel: whom we believe in, and since when it must have worked. */
+struct fresh {
+	char url[300]; /* "": nobody yet */
+	uint64_t epoch;
+	int64_t limit_us; /* of a gap between answers; 0: there is none */
+	int64_t awake_us; /* it answered what was sent then */
+	int64_t named_us; /* since when the sentinels name it again; 0 */
+	struct timer ping;
 };
 
 /* At most one log line a second; see log_pace_is_due. */
@@ -123,11 +137,14 @@ struct redis_conn {
 	bool met_stranger;         /* and redis.old_master */
 	struct hello hello;
 	struct check check;
+	struct fresh fresh;
 	char sha[SCRIPT_COUNT][SHA_LEN + 1]; /* of this Redis */
 
 	struct buf spares[SPARE_BUFS]; /* memory of args, for the next ones */
 	size_t spare_bytes;
 	unsigned spare_count;
+	struct list looks; /* given, and wait until fewer are under way */
+	size_t looking;    /* how many are */
 	struct list queue; /* given */
 	struct list out;   /* being written; the first may be so partly */
 	struct list sent;  /* written; replies come in this order */
@@ -138,6 +155,7 @@ struct redis_conn {
 	struct conn_op *unused;
 	size_t unused_count;
 	struct list by_age; /* all of queue, out, sent and held, oldest first */
+	int64_t heard_us;   /* when the last reply came */
 	size_t pending, pending_bytes;
 	struct timer deadline;
 	struct post write_post, done_post;
@@ -200,6 +218,25 @@ void check_again(struct redis_conn *c);
 bool check_is_confirmed(const struct redis_conn *c);
 /* Too few replicas confirmed changes. */
 void check_short(struct redis_conn *c);
+
+/* redis_fresh.c */
+void fresh_init(struct redis_conn *c);
+void fresh_clear(struct redis_conn *c);
+/* The longest time without an answer; 0: any. */
+uint64_t fresh_limit_ms(const struct redis_conn *c);
+/* Was it made the master later than the one we believe in? */
+bool fresh_is_later(
+    const struct redis_conn *c, const struct sentinel_master *m);
+/* The sentinels name it: may we connect? */
+bool fresh_admit(struct redis_conn *c, const struct sentinel_master *m);
+/* The sentinels could not tell. */
+void fresh_unsure(struct redis_conn *c);
+/* Something that was sent then is answered. False: too late, the connection
+ * is no more. */
+bool fresh_on_reply(struct redis_conn *c, int64_t sent_us);
+/* READY: something is asked often enough, until fresh_stop. */
+void fresh_start(struct redis_conn *c);
+void fresh_stop(struct redis_conn *c);
 
 /* redis_op.c */
 void ops_init(struct redis_conn *c);
