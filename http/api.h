@@ -24,6 +24,7 @@ req_fn api_tasks_purge;
 req_fn api_queues_list;
 req_fn api_queues_get;
 req_fn api_queues_set;
+req_fn api_queues_remove;
 req_fn api_workers_list;
 req_fn api_workers_remove;
 req_fn api_workers_heartbeat;

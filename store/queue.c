@@ -17,7 +17,7 @@
 #include "store/reply.h"
 
 enum {
-	TICK_HEAD = 4,       /* values in front of the queues */
+	TICK_HEAD = 5,       /* values in front of the queues */
 	TICK_PER_QUEUE = 36, /* values of each; tick.lua */
 	TICK_MAX_QUEUES = 200
 };
@@ -243,23 +243,56 @@ register_on_reply(enum err err, const struct redisReply *reply, void *arg)
 		q->registered = false;
 }
 
+/* It was there before, as far as is known: the next list tells. */
+static void
+register_again_on_reply(enum err err, const struct redisReply *reply, void *arg)
+{
+	(void)err;
+	(void)reply;
+	(void)arg;
+}
+
 void
-queue_register(struct queue *q)
+queue_register_again(struct queue *q)
 {
 	struct store *s = q->store;
+	redis_reply_cb *cb =
+	    q->registered ? register_again_on_reply : register_on_reply;
 	struct buf args;
 
-	if (q->registered)
-		return;
-	q->registered = true;
+	q->registered = q->renewed = true;
 	q->listed = s->listings;
 	buf_init(&args, CALL_MAX_ARGS_BYTES);
 	resp_add_str(&args, "SADD");
-	buf_addf(&args, "$%zu\r\n%squeues\r\n", strlen(s->redis->prefix) + 6,
-	    s->redis->prefix);
+	store_add_key(s, &args, "queues");
 	resp_add_str(&args, q->name);
-	redis_conn_command(
-	    s->conn, REDIS_WRITE, &args, 3, register_on_reply, q);
+	redis_conn_command(s->conn, REDIS_WRITE, &args, 3, cb, q);
+}
+
+bool
+queue_register(struct queue *q)
+{
+	if (q->registered && q->dropping == 0)
+		return false;
+	queue_register_again(q);
+	return true;
+}
+
+/* Nothing is known of it any more. */
+static void
+queue_reset(struct queue *q)
+{
+	memset(&q->numbers, 0, sizeof(q->numbers));
+	memset(&q->counters, 0, sizeof(q->counters));
+	memset(q->rate_at, 0, sizeof(q->rate_at));
+}
+
+void
+queue_forget(struct queue *q)
+{
+	q->registered = q->renewed;
+	queue_reset(q);
+	queue_touch(q);
 }
 
 /* ---- policy ------------------------------------------------------------ */
@@ -400,6 +433,9 @@ names_on_reply(enum err err, const struct redisReply *r, void *arg)
 			if (q != NULL)
 				q->registered = true;
 		}
+		for (size_t i = 0; i < s->queue_count; i++)
+			if (!queue_exists(s->sorted[i]))
+				queue_reset(s->sorted[i]);
 	}
 	free(load);
 	if (cb != NULL)
@@ -521,6 +557,7 @@ tick_read(struct tick *t, const struct redisReply *r)
 {
 	struct store *s = t->store;
 	struct reply c;
+	int64_t drops;
 	size_t names;
 
 	reply_open(&c, r);
@@ -531,6 +568,7 @@ tick_read(struct tick *t, const struct redisReply *r)
 	names = (size_t)or_zero(&c);
 	s->worker_total = (size_t)or_zero(&c);
 	s->first_beat = or_zero(&c);
+	drops = or_zero(&c);
 	for (size_t i = 0; i < t->n; i++) {
 		struct queue *q = t->queues[i];
 		bool was_broken = q->numbers.broken;
@@ -548,8 +586,9 @@ tick_read(struct tick *t, const struct redisReply *r)
 
 		for (size_t i = 0; i < s->queue_count; i++)
 			known += s->sorted[i]->registered;
-		if (known != names)
+		if (known != names || drops != s->drops)
 			queues_load(s, NULL);
+		s->drops = drops;
 	}
 	return ERR_OK;
 }
@@ -578,7 +617,8 @@ tick_on_reply(enum err err, const struct redisReply *r, void *arg)
 static void
 tick_send(struct tick *t)
 {
-	static const char *const keys[] = {"queues", "workers", "beats"};
+	static const char *const keys[] = {
+	    "queues", "workers", "beats", "store"};
 	const char *prefix = t->store->redis->prefix;
 	struct buf args;
 
@@ -748,7 +788,7 @@ store_queue_set(struct store *s, struct span queue,
 		queue_answer_err(s, ERR_TOO_MANY_QUEUES, cb, arg);
 		return;
 	}
-	queue_register(q);
+	queue_register_again(q);
 	set = xcalloc(1, sizeof(*set));
 	set->queue = q;
 	set->cb = cb;

@@ -202,6 +202,14 @@ void store_queue_get(
 void store_queue_set(struct store *s, struct span queue,
     const struct store_policy_change *change, store_queue_cb *cb, void *arg);
 
+/* Removes it with all its tasks and its policy. QUEUE_NOT_EMPTY, and nothing
+ * changed, while it has live or dead tasks, unless force. One of the settings
+ * goes on existing, empty. Takes that wait in it go on waiting. */
+typedef void store_remove_cb(
+    enum err err, const struct store_removed *removed, void *arg);
+void store_queue_remove(struct store *s, struct span queue, bool force,
+    store_remove_cb *cb, void *arg);
+
 /* From memory, at most about a second old for queues in use: for lists,
  * /v1/stats and /metrics. Borrowed until the loop runs again. Sorted by
  * name. */

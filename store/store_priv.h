@@ -58,6 +58,7 @@ struct call {
 	unsigned opts_count;
 	size_t items;     /* tasks pushed, or reported */
 	int64_t sent_us;  /* of pushes */
+	bool registers;   /* SADD went in front of them */
 	size_t asked_for; /* counts of its takes */
 };
 
@@ -86,11 +87,13 @@ struct queue {
 	struct store *store;
 	struct queue *hash_next;
 	char name[NAME_MAX_LEN + 1];
-	struct span key; /* "sched:{name}:" */
-	bool registered; /* is in the set of queues */
-	uint64_t listed; /* store->listings when it was put there */
-	int64_t used_us; /* when it was last asked for */
-	bool configured; /* has a section of its own */
+	struct span key;   /* "sched:{name}:" */
+	bool registered;   /* is in the set of queues */
+	bool renewed;      /* was put there again since a removal was sent */
+	unsigned dropping; /* removals under way */
+	uint64_t listed;   /* store->listings when it was put there */
+	int64_t used_us;   /* when it was last asked for */
+	bool configured;   /* has a section of its own */
 
 	struct list dirty_link;    /* on store->dirty while it has calls */
 	struct list touched_link;  /* on store->touched until the next tick */
@@ -127,6 +130,7 @@ struct store {
 	bool names_loaded;
 	struct timer names_timer; /* to read them again */
 	uint64_t listings;        /* how often they were asked for */
+	int64_t drops;            /* removed ones, by all schedd, ever */
 	bool draining;            /* no take waits any more */
 	bool closing;
 	int64_t ready_at_us;
@@ -188,8 +192,14 @@ bool queue_exists(const struct queue *q);
 enum err queue_refusal(const struct store *s, const struct queue *q);
 void queue_policy(const struct queue *q, struct queue_policy *out);
 void queue_touch(struct queue *q);
-/* Sends SADD once for a queue that Redis does not know yet. */
-void queue_register(struct queue *q);
+/* Sends SADD once for a queue that Redis does not know yet, or may not know
+ * any more; did it? */
+bool queue_register(struct queue *q);
+/* The same whatever is thought to be known: another schedd may have removed
+ * it. */
+void queue_register_again(struct queue *q);
+/* It was removed from Redis. */
+void queue_forget(struct queue *q);
 void queue_fill_info(const struct queue *q, struct store_queue_info *out);
 void queues_load(struct store *s, void (*cb)(enum err err, struct store *s));
 void queues_free(struct store *s);

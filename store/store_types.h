@@ -160,6 +160,12 @@ struct store_queue_info {
 	unsigned overridden;        /* 1u << enum policy_field */
 };
 
+/* Tasks that a queue has, or had when it was removed. */
+struct store_removed {
+	uint64_t tasks;      /* all of them */
+	uint64_t live, dead; /* of them */
+};
+
 struct store_policy_change {
 	unsigned set;   /* 1u << enum policy_field: take values[] */
 	unsigned unset; /* back to what the file says */
