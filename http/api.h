@@ -26,6 +26,7 @@ req_fn api_queues_get;
 req_fn api_queues_set;
 req_fn api_queues_remove;
 req_fn api_workers_list;
+req_fn api_workers_get;
 req_fn api_workers_remove;
 req_fn api_workers_heartbeat;
 req_fn api_audit_list;

@@ -36,6 +36,7 @@ static const struct route routes[] = {
 	{METHOD_GET,    "/v1/version",                    api_version,           ROLE_KNOWN,    SCOPE_NONE,  0,        "", "which schedd this is"},
 	{METHOD_GET,    "/v1/workers",                    api_workers_list,      ROLE_VIEWER,   SCOPE_ALL,   0,        "", "the workers that were heard of"},
 	{METHOD_DELETE, "/v1/workers/{worker}",           api_workers_remove,    ROLE_ADMIN,    SCOPE_ALL,   0,        "", "forget a worker and take its leases back"},
+	{METHOD_GET,    "/v1/workers/{worker}",           api_workers_get,       ROLE_VIEWER,   SCOPE_ALL,   0,        "", "one worker and what it holds"},
 	{METHOD_POST,   "/v1/workers/{worker}/heartbeat", api_workers_heartbeat, ROLE_WORKER,   SCOPE_NONE,  16 * KIB, "", "say that a worker lives"},
 };
 /* clang-format on */

@@ -231,6 +231,11 @@ void store_worker_seen(struct store *s, struct span worker, const char *addr,
 typedef void store_workers_cb(
     enum err err, const struct store_worker_info *workers, size_t n, void *arg);
 void store_worker_list(struct store *s, store_workers_cb *cb, void *arg);
+/* One worker, and what it holds: WORKER_UNKNOWN when it is not there. */
+typedef void store_worker_cb(enum err err, const struct store_worker_info *w,
+    const struct store_hold *holds, size_t n, void *arg);
+void store_worker_get(
+    struct store *s, struct span worker, store_worker_cb *cb, void *arg);
 /* Forgets a worker and takes its leases back (attempts count).
  * WORKER_UNKNOWN when it is not there. count: leases taken back. */
 void store_worker_remove(

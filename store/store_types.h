@@ -186,6 +186,16 @@ struct store_worker_info {
 	uint64_t held;          /* leases, in all queues */
 };
 
+/* What a worker holds in one queue. */
+struct store_hold {
+	struct span queue;
+	uint64_t count;
+	const struct span *ids; /* of some of them */
+	size_t id_count;
+	int64_t oldest_at; /* when the first of them was taken; 0 = not known */
+};
+enum { STORE_HOLD_IDS = 100 };
+
 /* Who may do what; routes.c says what each route asks for. */
 enum role {
 	ROLE_ANY = 1, /* of a route: no token is asked for; health, no more */

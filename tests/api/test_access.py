@@ -43,6 +43,7 @@ MAY = {
     "tokens_add": {"admin"},
     "tokens_remove": {"admin"},
     "workers_list": LOOK,
+    "workers_get": LOOK,
     "workers_remove": {"admin"},
     "workers_heartbeat": WORK,
 }
