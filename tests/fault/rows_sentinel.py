@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import checks
 import redisdump
-from cluster import Cluster
+from cluster import MASTER, Cluster
 from load import QUEUE
 from run import frozen, need
 from server import wait_until
@@ -242,24 +242,46 @@ def sentinels_cut(run, group):
 
 
 def s5(run):
-    """The master is frozen until another one is master, then wakes: nothing
-    is acknowledged by the zombie."""
+    """The master is frozen until another one is master, then wakes, at once or
+    a little later: nothing is acknowledged by the zombie, which at first still
+    has a replica that confirms."""
     group = cluster(run)
     group.schedd()
     run.start_load()
-    for _ in range(run.times(4)):
+    for number in range(run.times(4)):
         run.pause(1, 2)
         old = group.index()
         zombie = group.redises[old]
+        others = [one for one in group.redises if one is not zombie]
+        promoted = lambda rest=others: any(group.role(r) == "master" for r in rest)
         run.note("freeze", number=old)
         with frozen(zombie.process.pid):
-            group.wait_failover(old)
-            time.sleep(1)
+            wait_until(promoted, 30, "another master")
+            time.sleep((0, 0.3, 0.1, 1)[number % 4])
         run.note("wake", number=old)
         wait_until(lambda z=zombie: group.role(z) == "slave", 60, "its demotion")
         group.wait_replicas()
         group.wait_sentinels()
     # What the zombie took would be lost with its demotion: K1 would see it.
+    verified(run, group)
+
+
+def s9(run):
+    """The master is replaced by an operator's word, again and again: it answers
+    all the time, and the replica that is told last goes on confirming."""
+    group = cluster(run)
+    group.schedd()
+    run.start_load()
+    for number in range(run.times(4)):
+        run.pause(1, 2)
+        old = group.index()
+        run.note("failover", number=old)
+        group.sentinels[number % 3].do("SENTINEL", "FAILOVER", MASTER)
+        wait_until(
+            lambda z=group.redises[old]: group.role(z) == "slave", 60, "its demotion"
+        )
+        group.wait_replicas()
+        group.wait_sentinels()
     verified(run, group)
 
 
@@ -406,5 +428,6 @@ ROWS = {
     "S4": s4,
     "S5": s5,
     "S7": s7,
+    "S9": s9,
     "S10": s10,
 }
