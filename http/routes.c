@@ -19,6 +19,7 @@ static const struct route routes[] = {
 	{METHOD_GET,    "/v1/errors",                     api_errors,            ROLE_KNOWN,    SCOPE_NONE,  0,        "", "the error table"},
 	{METHOD_GET,    "/v1/openapi.json",               api_openapi,           ROLE_KNOWN,    SCOPE_NONE,  0,        "", "this API described in OpenAPI 3"},
 	{METHOD_GET,    "/v1/queues",                     api_queues_list,       ROLE_VIEWER,   SCOPE_LIST,  0,        "", "all queues"},
+	{METHOD_DELETE, "/v1/queues/{queue}",             api_queues_remove,     ROLE_OPERATOR, SCOPE_QUEUE, 0,        "force", "remove a queue with its tasks and its policy"},
 	{METHOD_GET,    "/v1/queues/{queue}",             api_queues_get,        ROLE_VIEWER,   SCOPE_QUEUE, 0,        "", "one queue"},
 	{METHOD_PATCH,  "/v1/queues/{queue}",             api_queues_set,        ROLE_OPERATOR, SCOPE_QUEUE, 16 * KIB, "", "change a queue's policy, pause or resume it"},
 	{METHOD_POST,   "/v1/queues/{queue}/extend",      api_extend,            ROLE_WORKER,   SCOPE_QUEUE, MIB,      "", "renew leases"},
@@ -26,7 +27,7 @@ static const struct route routes[] = {
 	{METHOD_POST,   "/v1/queues/{queue}/report",      api_report,            ROLE_WORKER,   SCOPE_QUEUE, SETTING,  "", "report tasks finished or failed"},
 	{METHOD_POST,   "/v1/queues/{queue}/retry",       api_tasks_retry,       ROLE_OPERATOR, SCOPE_QUEUE, MIB,      "", "put many tasks back to todo"},
 	{METHOD_POST,   "/v1/queues/{queue}/take",        api_take,              ROLE_WORKER,   SCOPE_QUEUE, SETTING,  "", "take tasks under a lease"},
-	{METHOD_GET,    "/v1/queues/{queue}/tasks",       api_tasks_list,        ROLE_VIEWER,   SCOPE_QUEUE, 0,        "state,limit,after,match", "a page of tasks of one state"},
+	{METHOD_GET,    "/v1/queues/{queue}/tasks",       api_tasks_list,        ROLE_VIEWER,   SCOPE_QUEUE, 0,        "state,limit,after,match,error_match,older_s,worker", "a page of tasks of one state"},
 	{METHOD_POST,   "/v1/queues/{queue}/tasks",       api_push,              ROLE_PRODUCER, SCOPE_QUEUE, SETTING,  "", "push one task or many"},
 	{METHOD_DELETE, "/v1/queues/{queue}/tasks/{id}",  api_tasks_remove,      ROLE_OPERATOR, SCOPE_QUEUE, 0,        "", "remove one task"},
 	{METHOD_GET,    "/v1/queues/{queue}/tasks/{id}",  api_tasks_get,         ROLE_VIEWER,   SCOPE_QUEUE, 0,        "", "one task, whole"},
@@ -37,6 +38,7 @@ static const struct route routes[] = {
 	{METHOD_GET,    "/v1/version",                    api_version,           ROLE_KNOWN,    SCOPE_NONE,  0,        "", "which schedd this is"},
 	{METHOD_GET,    "/v1/workers",                    api_workers_list,      ROLE_VIEWER,   SCOPE_ALL,   0,        "", "the workers that were heard of"},
 	{METHOD_DELETE, "/v1/workers/{worker}",           api_workers_remove,    ROLE_ADMIN,    SCOPE_ALL,   0,        "", "forget a worker and take its leases back"},
+	{METHOD_GET,    "/v1/workers/{worker}",           api_workers_get,       ROLE_VIEWER,   SCOPE_ALL,   0,        "", "one worker and what it holds"},
 	{METHOD_POST,   "/v1/workers/{worker}/heartbeat", api_workers_heartbeat, ROLE_WORKER,   SCOPE_NONE,  16 * KIB, "", "say that a worker lives"},
 };
 /* clang-format on */
