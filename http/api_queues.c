@@ -1,4 +1,4 @@
-/* /v1/queues: all queues, one queue, and changing its policy. */
+/* /v1/queues: all queues, one queue, changing its policy, removing it. */
 
 #include "http/api.h"
 
@@ -12,6 +12,7 @@ enum { WHAT_MAX = 32 * 1024 /* of an audit entry; the body has 16 KiB */ };
 
 static store_queue_cb queue_on_read;
 static store_queue_cb queue_on_set;
+static store_remove_cb queue_on_removed;
 
 /* ---- answers ---------------------------------------------------------- */
 
@@ -200,6 +201,66 @@ queue_on_set(enum err err, const struct store_queue_info *q, void *arg)
 	buf_add_span(&what, req_body(req));
 	if (err == ERR_OK)
 		api_add_queue(req_out(req), q);
+	audit_end(req, &end, buf_span(&what));
+	buf_clear(&what);
+}
+
+/* ---- removing one ----------------------------------------------------- */
+
+struct removal {
+	struct req *req;
+	bool force;
+};
+
+static bool
+query_force(struct req *req, bool *force)
+{
+	struct span text;
+
+	*force = req_query(req, "force", &text) && span_is(text, "true");
+	if (*force || !req_query(req, "force", &text) || span_is(text, "false"))
+		return true;
+	req_failf(
+	    req, ERR_FIELD_RANGE, "query 'force': expected true or false");
+	return false;
+}
+
+void
+api_queues_remove(struct req *req)
+{
+	struct removal *removal = req_alloc(req, sizeof(*removal));
+
+	removal->req = req;
+	if (query_force(req, &removal->force))
+		store_queue_remove(req_store(req), req_param(req, "queue"),
+		    removal->force, queue_on_removed, removal);
+}
+
+static void
+queue_on_removed(enum err err, const struct store_removed *removed, void *arg)
+{
+	struct removal *removal = arg;
+	struct req *req = removal->req;
+	struct audit_end end = {"queue.remove", 200, err, false, NULL};
+	struct buf *out = req_out(req), what;
+
+	if (err == ERR_QUEUE_NOT_EMPTY)
+		end.detail = arena_printf(req_arena(req),
+		    "it has %llu live and %llu dead tasks: purge them, or say "
+		    "force=true",
+		    (unsigned long long)removed->live,
+		    (unsigned long long)removed->dead);
+	buf_init(&what, WHAT_MAX);
+	api_add_member(&what, "queue", req_param(req, "queue"));
+	buf_addf(&what, ",\"force\":%s", removal->force ? "true" : "false");
+	if (err == ERR_OK) {
+		buf_addf(&what, ",\"tasks\":%llu",
+		    (unsigned long long)removed->tasks);
+		buf_add_str(out, "{\"name\":");
+		buf_add_json(out, req_param(req, "queue"));
+		buf_addf(out, ",\"removed\":true,\"tasks\":%llu}",
+		    (unsigned long long)removed->tasks);
+	}
 	audit_end(req, &end, buf_span(&what));
 	buf_clear(&what);
 }

@@ -160,6 +160,12 @@ struct store_queue_info {
 	unsigned overridden;        /* 1u << enum policy_field */
 };
 
+/* Tasks that a queue has, or had when it was removed. */
+struct store_removed {
+	uint64_t tasks;      /* all of them */
+	uint64_t live, dead; /* of them */
+};
+
 struct store_policy_change {
 	unsigned set;   /* 1u << enum policy_field: take values[] */
 	unsigned unset; /* back to what the file says */
@@ -179,6 +185,16 @@ struct store_worker_info {
 	int64_t last_heartbeat; /* 0 = never sent one */
 	uint64_t held;          /* leases, in all queues */
 };
+
+/* What a worker holds in one queue. */
+struct store_hold {
+	struct span queue;
+	uint64_t count;
+	const struct span *ids; /* of some of them */
+	size_t id_count;
+	int64_t oldest_at; /* when the first of them was taken; 0 = not known */
+};
+enum { STORE_HOLD_IDS = 100 };
 
 /* Who may do what; routes.c says what each route asks for. */
 enum role {

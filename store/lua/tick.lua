@@ -1,9 +1,10 @@
 #!lua flags=no-writes
 -- The numbers of some queues, for lists, metrics and the janitor.
 -- KEYS: 1 the set of queues, 2 the workers' last sightings, 3 the last
--- heartbeats, 4.. the queues' key prefixes. ARGV: 1 clock offset.
+-- heartbeats, 4 the store's hash, 5.. the queues' key prefixes. ARGV: 1 clock
+-- offset.
 -- Reply: now, number of queues, number of workers, first heartbeat (or nil),
--- then 36 values for each queue: lengths of high, normal, low, delayed,
+-- how many queues were ever removed (or nil), then 36 values for each queue: lengths of high, normal, low, delayed,
 -- doing, failed, finish, dead; push time of the oldest in todo; the first due
 -- time of doing, failed, delayed, finish (when it finished), dead (when it
 -- died), clean-up; then the fields of meta named below, and how much does not
@@ -65,8 +66,8 @@ local function read(b)
 end
 
 local reply = { now, call('SCARD', KEYS[1]), call('ZCARD', KEYS[2]),
-	head(KEYS[3]) }
-for k = 4, #KEYS do
+	head(KEYS[3]), call('HGET', KEYS[4], 'drops') }
+for k = 5, #KEYS do
 	local ok, r = pcall(read, KEYS[k])
 	for i = 1, 36 do
 		reply[#reply + 1] = ok and r[i] or not ok and i == 1 and -1 or false
