@@ -343,8 +343,9 @@ rm_print(struct cli *c, const struct client_answer *answer)
 	a = arena_new(ARENA_MAX);
 	tasks = row_member(answer->body, "tasks", a);
 	if (!c->quiet)
-		cli_write_line(c, "%s is removed, with %.*s tasks",
-		    args_word(c->args, 0), SPAN_ARG(tasks));
+		cli_write_line(c, "%s is removed, with %.*s task%s",
+		    args_word(c->args, 0), SPAN_ARG(tasks),
+		    span_is(tasks, "1") ? "" : "s");
 	arena_free(a);
 	return CLI_DONE;
 }

@@ -114,7 +114,7 @@ cmd_worker_rm(struct cli *c)
 		return result;
 	a = arena_new(ARENA_MAX);
 	back = row_member(answer.body, "reclaimed", a);
-	cli_write_line(c, "%s is forgotten; %.*s leases were taken back",
+	cli_write_line(c, "%s is forgotten; leases taken back: %.*s",
 	    args_word(c->args, 0), SPAN_ARG(back));
 	arena_free(a);
 	return CLI_DONE;

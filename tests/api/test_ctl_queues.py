@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from ctl import in_terminal, run, url_of
+from ctl import Terminal, in_terminal, run, url_of
 from server import wait_until
 
 
@@ -215,3 +215,54 @@ def test_set_out_of_range(ctl, queue):
     queue.make()
     got = ctl("queue", "set", queue.name, "lease=31d")
     assert got.code == 1 and "E305 FIELD_RANGE" in got.err and "lease_s" in got.err
+
+
+# -- rm ------------------------------------------------------------------------
+
+
+def test_rm(ctl, queue, client):
+    """Finished tasks go with it; for others --force is needed."""
+    queue.push("a", "b")
+    queue.take(count=1)
+    queue.finish("a")
+    queue.patch(lease_s=60)
+    got = ctl("queue", "rm", queue.name, "--yes")
+    assert got.code == 1 and got.out == "" and "QUEUE_NOT_EMPTY" in got.err
+    assert "--force" in got.err
+    assert queue.counts() == {"todo": 1, "finish": 1}
+    got = ctl("queue", "rm", queue.name, "--yes", "--force")
+    assert got.code == 0 and got.out == f"{queue.name} is removed, with 2 tasks\n"
+    assert client.get(queue.path).status == 404
+    got = ctl("queue", "rm", queue.name, "--yes")
+    assert got.code == 1 and "E310 QUEUE_UNKNOWN" in got.err
+    queue.push("a")
+    assert queue.info()["policy"]["lease_s"] != 60
+    got = ctl("queue", "rm", queue.name, "-y", "--force", "--json").json
+    assert got == {"name": queue.name, "removed": True, "tasks": 1}
+    queue.make()
+    assert ctl("queue", "rm", queue.name, "-y", "-q").out == ""
+    got = ctl("queue", "rm", queue.name)
+    assert got.code == 2 and "there is no terminal to ask at" in got.err
+
+
+def test_rm_asks(schedd, queue, client):
+    queue.push("a", "b")
+    words = ("--server", url_of(schedd), "queue", "rm", queue.name, "--force")
+    terminal = Terminal(*words)
+    terminal.wait_for(rf"remove the queue {queue.name} with its policy and 2 tasks\? \[y/N\] ")
+    terminal.type("n\r")
+    code, out = terminal.end()
+    assert code == 1 and b"nothing was done" in out and queue.counts() == {"todo": 2}
+    terminal = Terminal(*words)
+    terminal.wait_for(r"\[y/N\] ")
+    terminal.type("y\r")
+    code, out = terminal.end()
+    assert code == 0 and b"is removed, with 2 tasks" in out
+    assert client.get(queue.path).status == 404
+    queue.make()
+    # An empty one is asked about as well: its policy goes with it.
+    terminal = Terminal("--server", url_of(schedd), "queue", "rm", queue.name)
+    terminal.wait_for(rf"remove the queue {queue.name} with its policy\? \[y/N\] ")
+    terminal.type("\x03")
+    code, out = terminal.end()
+    assert code == 1 and client.get(queue.path).status == 200

@@ -88,7 +88,7 @@ def test_show(ctl, worker, queue):
 
 def test_rm(ctl, worker, queue):
     got = ctl("worker", "rm", worker)
-    assert got.code == 0 and got.out == f"{worker} is forgotten; 3 leases were taken back\n"
+    assert got.code == 0 and got.out == f"{worker} is forgotten; leases taken back: 3\n"
     assert queue.counts() == {"todo": 3}
     got = ctl("worker", "rm", worker)
     assert got.code == 1 and "E314 WORKER_UNKNOWN" in got.err
