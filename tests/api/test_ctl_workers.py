@@ -4,20 +4,9 @@ import re
 
 import pytest
 
-from ctl import in_terminal, run, url_of
+from ctl import in_terminal, plain, run, url_of
 from fakeserver import FakeServer
 from server import wait_until
-
-
-@pytest.fixture(name="ctl")
-def _ctl(schedd):
-    """schedctl against the server of this file."""
-    return lambda *words, **more: run("--server", url_of(schedd), *words, **more)
-
-
-def plain(out):
-    """What a terminal shows, as lines without colours."""
-    return re.sub(rb"\x1b\[[0-9]*m", b"", out).decode().replace("\r\n", "\n").splitlines()
 
 
 BEAT = {"load": 0.5, "version": "1.2", "running": ["t1"], "pid": 4711, "host": "a1"}
