@@ -2,7 +2,6 @@
 
 #include "cli/stats_view.h"
 
-#include "cli/queues.h"
 #include "cli/rows.h"
 #include "cli/text.h"
 
@@ -66,17 +65,18 @@ static void
 add_latency(struct view *v)
 {
 	static const struct table_column columns[] = {{"LATENCY", TABLE_LEFT},
-	    {"P50", TABLE_RIGHT}, {"P99", TABLE_RIGHT}};
+	    {"P50", TABLE_RIGHT}, {"P99", TABLE_RIGHT},
+	    {"REQUESTS", TABLE_RIGHT}};
 	static const struct row_field fields[] = {
-	    {"p50_s", false}, {"p99_s", false}};
+	    {"p50_s", false}, {"p99_s", false}, {"count", false}};
 	struct table *t = table_new(columns, COUNT_OF(columns));
-	struct span name, f[2];
+	struct span name, f[3];
 	struct scan s;
 
 	scan_init(&s, view_member(v, "latency"));
 	if (scan_object(&s))
 		while (scan_key(&s, &name) &&
-		       row_read(&s, v->arena, fields, 2, f)) {
+		       row_read(&s, v->arena, fields, 3, f)) {
 			table_add(t, name);
 			for (size_t i = 0; i < 2; i++) {
 				if (f[i].len > 0)
@@ -84,6 +84,7 @@ add_latency(struct view *v)
 					    &v->text, row_number(f[i]));
 				view_add_cell(v, t);
 			}
+			table_add(t, f[2]);
 		}
 	view_print(v, t);
 }
@@ -124,19 +125,6 @@ add_janitor(struct view *v)
 
 /* ---- the whole -------------------------------------------------------- */
 
-static bool
-add_queues(struct view *v)
-{
-	struct queues q;
-
-	if (!queues_read(&q, view_member(v, "queues"), NULL, v->arena))
-		return false;
-	if (q.count == 0)
-		return true;
-	buf_add_char(v->out, '\n');
-	return queues_add_table(v->out, &q, v->look);
-}
-
 bool
 stats_view_add(struct buf *out, struct span body, int64_t now_ms,
     const struct table_look *look)
@@ -150,7 +138,6 @@ stats_view_add(struct buf *out, struct span body, int64_t now_ms,
 		add_facts(&v);
 		add_latency(&v);
 		add_janitor(&v);
-		ok = add_queues(&v);
 	}
 	view_clear(&v);
 	return ok;

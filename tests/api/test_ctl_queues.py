@@ -115,6 +115,42 @@ def test_show(ctl, queue):
     assert got.code == 1 and got.out == "" and "E310 QUEUE_UNKNOWN" in got.err
 
 
+def test_what_holds_it_up(ctl, queue):
+    """In a word in the list, in a sentence of its own."""
+    queue.patch(max_tasks=3, paused=True)
+    queue.push("a", "b", "c")
+    got = ctl("queue", "show", queue.name)
+    held_up = re.findall(r"^held up +(.*)$", got.out, re.M)
+    assert len(held_up) == 2 and held_up[0].startswith("paused")
+    assert held_up[1].startswith("full: 3 of 3")
+
+    def row():
+        return ctl("queue", "ls", queue.name).out.splitlines()[-1]
+
+    wait_until(lambda: row().endswith("0  paused, full"), what="the list")
+    queue.patch(paused=False, max_tasks=None)
+    queue.take("w1", count=2)
+    queue.take("w2", count=1)
+    assert "held up" not in ctl("queue", "show", queue.name).out
+    assert re.search(r"^workers +2$", ctl("queue", "show", queue.name).out, re.M)
+    wait_until(lambda: row().split()[-1] == "2", what="the workers in the list")
+    assert re.search(r"^last take +\S+ ago$", ctl("queue", "show", queue.name).out, re.M)
+
+
+def test_where_the_policy_comes_from(place):
+    one = place.schedd({'queue "mail"': {"lease": "3h", "max_attempts": "9"}})
+    server = ("--server", url_of(one))
+    assert run(*server, "queue", "set", "mail", "max_attempts=4", "max_payload=1KiB").code == 0
+    out = run(*server, "queue", "show", "mail").out
+    for line in ("lease +3h  file", "max_attempts +4  http", "max_payload +1KiB  http",
+                 "retry_base +10s  default"):  # fmt: skip
+        assert re.search(rf"^{line}$", out, re.M), out
+    out = run(*server, "queue", "set", "mail", "max_attempts=").out
+    assert re.search(r"^max_attempts +9  file$", out, re.M)
+    _, out = in_terminal([*server, "queue", "show", "mail"])
+    assert b"\x1b[1mhttp\x1b[0m" in out
+
+
 @pytest.mark.parametrize("columns", [40, 80, 200])
 def test_show_on_a_terminal(schedd, queue, columns):
     queue.push("a")

@@ -130,7 +130,7 @@ def test_stats(ctl, queue, client):
     assert re.search(r"^version +[0-9.]+$", got.out, re.M)
     assert re.search(r"^ready +yes$", got.out, re.M)
     assert re.search(r"^answers/s +.*2xx ", got.out, re.M)
-    assert re.search(r"^LATENCY +P50 +P99\npush +\S+ +\S+\ntake ", got.out, re.M)
+    assert re.search(r"^LATENCY +P50 +P99 +REQUESTS\npush +\S+ +\S+ +\d+\ntake ", got.out, re.M)
     assert re.search(r"^JANITOR +LAST RUN +TOOK +TASKS +RUNS +ERRORS\n\w+ +\S+ ago", got.out, re.M)
     assert re.search(r"^NAME +TODO", got.out, re.M)
     assert set(ctl("stats", "--json").json) == set(client.get_json("/v1/stats"))
