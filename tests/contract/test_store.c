@@ -604,7 +604,7 @@ struct listing {
 static void
 listing_on_tick(enum err err, uint64_t count, void *arg)
 {
-	const struct store_task t = {
+	struct store_task t = {
 	    .id = SPAN("n"), .payload = SPAN("1"), .lane = LANE_NORMAL};
 	struct listing *l = arg;
 
