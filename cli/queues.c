@@ -2,8 +2,6 @@
 
 #include "cli/queues.h"
 
-#include <stdlib.h>
-
 #include "cli/rows.h"
 #include "cli/text.h"
 #include "core/mem.h"
@@ -22,20 +20,6 @@ struct queue_row {
 	double oldest_s, in_rate, out_rate;
 	bool paused;
 };
-
-/* A JSON number; 0 for anything else. */
-static double
-number_of(struct span text)
-{
-	char copy[CELL_MAX];
-
-	if (text.len >= sizeof(copy))
-		return 0;
-	for (size_t i = 0; i < text.len; i++)
-		copy[i] = text.p[i];
-	copy[text.len] = '\0';
-	return strtod(copy, NULL);
-}
 
 static bool
 queue_read(struct scan *s, struct arena *a, struct queue_row *row)
@@ -56,9 +40,9 @@ queue_read(struct scan *s, struct arena *a, struct queue_row *row)
 	for (size_t i = 0; i < STATES; i++)
 		if (!scan_to_u64(counts[i], &row->counts[i]))
 			return false;
-	row->oldest_s = number_of(found[3]);
-	row->in_rate = number_of(rates[0]);
-	row->out_rate = number_of(rates[1]);
+	row->oldest_s = row_number(found[3]);
+	row->in_rate = row_number(rates[0]);
+	row->out_rate = row_number(rates[1]);
 	return true;
 }
 

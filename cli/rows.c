@@ -2,6 +2,10 @@
 
 #include "cli/rows.h"
 
+#include <stdlib.h>
+
+enum { NUMBER_MAX = 64 };
+
 static bool
 row_value(struct scan *s, struct arena *a, bool raw, struct span *out)
 {
@@ -55,4 +59,16 @@ row_read_all(struct span json, struct arena *a, const struct row_field *fields,
 
 	scan_init(&s, json);
 	return row_read(&s, a, fields, n, out) && scan_end(&s) == ERR_OK;
+}
+
+double
+row_number(struct span text)
+{
+	char copy[NUMBER_MAX];
+
+	if (text.len == 0 || text.len >= sizeof(copy))
+		return 0;
+	memcpy(copy, text.p, text.len);
+	copy[text.len] = '\0';
+	return strtod(copy, NULL);
 }

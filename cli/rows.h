@@ -30,4 +30,7 @@ bool row_read(struct scan *s, struct arena *a, const struct row_field *fields,
 bool row_read_all(struct span json, struct arena *a,
     const struct row_field *fields, size_t n, struct span *out);
 
+/* A JSON number; 0 for anything else. */
+double row_number(struct span text);
+
 #endif

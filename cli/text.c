@@ -180,3 +180,25 @@ text_add_rate(struct buf *out, double per_second)
 	else
 		buf_addf(out, "%.0f", per_second);
 }
+
+void
+text_add_count(struct buf *out, uint64_t n)
+{
+	static const char units[] = "kMGTPE";
+	uint64_t unit = 1000;
+	size_t i = 0;
+
+	if (n < 10000) {
+		buf_add_u64(out, n);
+		return;
+	}
+	/* Cut, not rounded: 999999 are not yet 1.0M. */
+	for (; n / unit >= 1000; i++)
+		unit *= 1000;
+	buf_add_u64(out, n / unit);
+	if (n / unit < 100) {
+		buf_add_char(out, '.');
+		buf_add_u64(out, n % unit / (unit / 10));
+	}
+	buf_add_char(out, units[i]);
+}

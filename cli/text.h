@@ -32,5 +32,7 @@ void text_add_seconds(struct buf *out, double seconds);
 void text_add_when(struct buf *out, struct span time, int64_t now_ms);
 /* A rate: 0, 0.2, 12.5, 1250. */
 void text_add_rate(struct buf *out, double per_second);
+/* A count in at most five characters: 0, 9999, 12.4k, 340k, 1.2M. */
+void text_add_count(struct buf *out, uint64_t n);
 
 #endif

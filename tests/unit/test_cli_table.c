@@ -117,6 +117,34 @@ test_seconds(void **state)
 }
 
 static void
+test_count(void **state)
+{
+	static const struct {
+		uint64_t n;
+		const char *want;
+	} rows[] = {
+	    {0, "0"},
+	    {9999, "9999"},
+	    {10000, "10.0k"},
+	    {12499, "12.4k"},
+	    {99999, "99.9k"},
+	    {100000, "100k"},
+	    {999999, "999k"},
+	    {1000000, "1.0M"},
+	    {500 * 1000000ull, "500M"},
+	    {UINT64_MAX, "18.4E"},
+	};
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, TEXT_MAX);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		text_add_count(&out, rows[i].n);
+		assert_prints(&out, rows[i].want);
+	}
+}
+
+static void
 test_when(void **state)
 {
 	static const int64_t at = 1767225600000; /* 2026-01-01T00:00:00Z */
@@ -339,6 +367,7 @@ main(void)
 	    cmocka_unit_test(test_clean_json),
 	    cmocka_unit_test(test_widths),
 	    cmocka_unit_test(test_seconds),
+	    cmocka_unit_test(test_count),
 	    cmocka_unit_test(test_when),
 	    cmocka_unit_test(test_columns),
 	    cmocka_unit_test(test_cut_to_width),
