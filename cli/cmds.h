@@ -24,6 +24,7 @@ cmd_fn cmd_task_take;
 cmd_fn cmd_token_add;
 cmd_fn cmd_token_ls;
 cmd_fn cmd_token_rm;
+cmd_fn cmd_top;
 cmd_fn cmd_version;
 
 #endif
