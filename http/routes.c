@@ -24,7 +24,7 @@ static const struct route routes[] = {
 	{METHOD_POST,   "/v1/queues/{queue}/report",      api_report,            ROLE_WORKER,   SCOPE_QUEUE, SETTING,  "", "report tasks finished or failed"},
 	{METHOD_POST,   "/v1/queues/{queue}/retry",       api_tasks_retry,       ROLE_OPERATOR, SCOPE_QUEUE, MIB,      "", "put many tasks back to todo"},
 	{METHOD_POST,   "/v1/queues/{queue}/take",        api_take,              ROLE_WORKER,   SCOPE_QUEUE, SETTING,  "", "take tasks under a lease"},
-	{METHOD_GET,    "/v1/queues/{queue}/tasks",       api_tasks_list,        ROLE_VIEWER,   SCOPE_QUEUE, 0,        "state,limit,after,match", "a page of tasks of one state"},
+	{METHOD_GET,    "/v1/queues/{queue}/tasks",       api_tasks_list,        ROLE_VIEWER,   SCOPE_QUEUE, 0,        "state,limit,after,match,error_match,older_s,worker", "a page of tasks of one state"},
 	{METHOD_POST,   "/v1/queues/{queue}/tasks",       api_push,              ROLE_PRODUCER, SCOPE_QUEUE, SETTING,  "", "push one task or many"},
 	{METHOD_DELETE, "/v1/queues/{queue}/tasks/{id}",  api_tasks_remove,      ROLE_OPERATOR, SCOPE_QUEUE, 0,        "", "remove one task"},
 	{METHOD_GET,    "/v1/queues/{queue}/tasks/{id}",  api_tasks_get,         ROLE_VIEWER,   SCOPE_QUEUE, 0,        "", "one task, whole"},

@@ -215,6 +215,16 @@ queue_exists(const struct queue *q)
 	return q != NULL && (q->registered || q->configured);
 }
 
+enum err
+queue_refusal(const struct store *s, const struct queue *q)
+{
+	if (s->closing)
+		return ERR_SHUTTING_DOWN;
+	if (!s->names_loaded && q == NULL)
+		return ERR_REDIS_DOWN;
+	return queue_exists(q) ? ERR_OK : ERR_QUEUE_UNKNOWN;
+}
+
 void
 queue_touch(struct queue *q)
 {

@@ -168,22 +168,27 @@ void store_task_remove(struct store *s, struct span queue, struct span id,
 typedef void store_page_cb(enum err err, const struct store_page *p, void *arg);
 /* A page of one state, in its natural order (todo: as they will be taken).
  * after: empty, or what the last page gave (FIELD_RANGE when it is not).
- * match: a glob on the id, empty = all. limit 1-1000. A page may be short,
- * even empty, and still have an after: the work per call is bounded. */
-void store_task_list(struct store *s, struct span queue, enum task_state state,
-    struct span match, struct span after, uint32_t limit, store_page_cb *cb,
-    void *arg);
+ * limit 1-1000. A page may be short, even empty, and still have an after: the
+ * work per call is bounded. */
+void store_task_list(struct store *s, struct span queue,
+    const struct store_filter *f, struct span after, uint32_t limit,
+    store_page_cb *cb, void *arg);
 
 /* ---- sets of tasks ---------------------------------------------------- */
 
 /*
  * Purge removes; retry moves failed, dead or delayed ones to todo (a dead
- * one starts with attempt 1 again). Works in bounded slices; cb after the
- * last. When a slice fails, count says how many were acted on before. A
- * purge of doing cancels. Retry of another state: STATE_UNKNOWN.
+ * one starts with attempt 1 again). Works in bounded slices, from the end of
+ * the state to its front; ends after about 200 ms unless it is to go on to the
+ * end. acted is never NULL: when a slice fails, it says what was done before.
+ * A purge of doing cancels. Retry of another state: STATE_UNKNOWN. FIELD_RANGE:
+ * after is from no earlier one on that state.
  */
-void store_act_on(struct store *s, struct span queue, enum store_act act,
-    const struct store_filter *f, store_count_cb *cb, void *arg);
+typedef void store_act_cb(
+    enum err err, const struct store_acted *acted, void *arg);
+void store_act_on(struct store *s, struct span queue,
+    const struct store_action *action, const struct store_filter *f,
+    store_act_cb *cb, void *arg);
 
 /* ---- queues ----------------------------------------------------------- */
 

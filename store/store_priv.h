@@ -14,6 +14,7 @@
 #include "core/conf.h"
 #include "core/list.h"
 #include "core/loop.h"
+#include "store/pace.h"
 #include "store/redis_conn.h"
 #include "store/store.h"
 
@@ -150,6 +151,7 @@ struct store {
 	int64_t paced_us, paced_items; /* how long the last took, and of what */
 	struct list done;
 	struct post done_post;
+	struct list walks; /* struct pace */
 
 	struct list wheel[WHEEL_SLOTS];
 	uint64_t wheel_at; /* the tick up to which it was emptied */
@@ -182,6 +184,8 @@ struct queue *queue_find(struct store *s, struct span name);
 struct queue *queue_ask(struct store *s, struct span name);
 struct queue *queue_make(struct store *s, struct span name);
 bool queue_exists(const struct queue *q);
+/* Why its tasks cannot be asked for, else ERR_OK. */
+enum err queue_refusal(const struct store *s, const struct queue *q);
 void queue_policy(const struct queue *q, struct queue_policy *out);
 void queue_touch(struct queue *q);
 /* Sends SADD once for a queue that Redis does not know yet. */
@@ -214,6 +218,10 @@ void batch_abort(struct store *s, enum err err);
 void store_complete(struct store *s, struct done *d);
 enum task_state letter_state(char letter);
 enum err letter_err(char letter, bool *dead);
+
+/* filter.c */
+/* Appends a filter as filter.lua has it; gives how many arguments that are. */
+unsigned filter_add(struct buf *args, const struct store_filter *f);
 
 /* wait.c */
 void wait_init(struct store *s);

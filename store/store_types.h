@@ -79,6 +79,7 @@ struct store_task_info {
 	int64_t due_at;    /* run_at, retry_at, lease end; when it finished or
 			      died; 0 for todo */
 	int64_t taken_at;  /* doing only, else 0 */
+	int64_t failed_at; /* its last failure; 0 = none, or not known */
 	uint64_t attempts; /* handed out so far */
 	uint64_t max_attempts; /* effective */
 	struct span worker;    /* who holds or finished it; empty = nobody */
@@ -88,17 +89,38 @@ struct store_task_info {
 struct store_page {
 	const struct store_task_info *tasks; /* payload and result left out */
 	size_t n;
+	uint64_t looked;   /* how many were looked at */
 	struct span after; /* where the next page begins; empty = the end */
+};
+
+/* Which tasks of a state are meant: those that all of it fits; what is empty
+ * fits any. */
+struct store_filter {
+	enum task_state state;
+	const struct span *ids;  /* only these; NULL = any */
+	size_t id_count;         /* up to 1000 */
+	struct span match;       /* glob on the id */
+	struct span error_match; /* text in the last error, in any case (ASCII);
+				    of failed and dead ones */
+	struct span worker;      /* who holds (doing) or finished it (finish) */
+	bool has_age;            /* so long in its state, or longer; todo and */
+	uint64_t older_ms;       /* delayed: since it was pushed */
 };
 
 enum store_act { STORE_PURGE, STORE_RETRY };
 
-struct store_filter {
-	enum task_state state;
-	const struct span *ids; /* NULL: by match */
-	size_t id_count;        /* up to 1000 */
-	struct span match;      /* glob on the id; "*" = all */
-	bool dry_run;
+struct store_action {
+	enum store_act act;
+	bool dry_run;   /* only count */
+	bool whole;     /* to the end, however long it takes */
+	uint64_t limit; /* act on at most so many; 0 = all */
+	struct span
+	    after; /* where an earlier one ended; empty = at the start */
+};
+
+struct store_acted {
+	uint64_t count, looked; /* how many were acted on, and looked at */
+	struct span after;      /* where to go on; empty = at the end */
 };
 
 enum { RATE_PUSHED, RATE_TAKEN, RATE_FINISHED, RATE_FAILED, RATE_COUNT };

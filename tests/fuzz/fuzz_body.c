@@ -64,11 +64,18 @@ static void
 check_set(struct body *b, enum set_verb verb)
 {
 	struct set_body set;
+	const struct store_filter *f = &set.filter;
+	const char *states;
 
 	if (body_read_set(b, &set, verb) != ERR_OK)
 		return;
-	ASSERT(set.state > TASK_GONE && set.state < TASK_STATE_COUNT);
-	ASSERT((set.id_count > 0) != (set.match.len > 0));
+	ASSERT(f->state > TASK_GONE && f->state < TASK_STATE_COUNT);
+	ASSERT(f->id_count == 0 || f->match.len == 0);
+	ASSERT(f->id_count > 0 || f->match.len > 0 || f->error_match.len > 0 ||
+	       f->has_age || f->worker.len > 0);
+	ASSERT(filter_misfit(f, &states) == NULL);
+	for (size_t i = 0; i < f->id_count; i++)
+		ASSERT(id_is_valid(f->ids[i]));
 }
 
 static void

@@ -1,0 +1,38 @@
+#ifndef SCHEDD_STORE_PACE_H
+#define SCHEDD_STORE_PACE_H
+
+/*
+ * Long walks through a queue, window after window: how large a window may be
+ * so that nobody waits long behind it, and how long Redis rests after it.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/list.h"
+#include "core/loop.h"
+
+struct store;
+
+/* Embedded; pace_clear ends it. */
+struct pace {
+	struct list link; /* on store->walks */
+	struct timer timer;
+	unsigned window;
+	int64_t began_us, sent_us;
+	loop_fn *next; /* asks for the next window */
+	void *arg;
+};
+
+void pace_init(struct pace *p, struct store *s, loop_fn *next, void *arg);
+void pace_clear(struct pace *p);
+/* A window of p->window is sent. */
+void pace_sent(struct pace *p);
+/* It was answered: p->next comes after the rest that is due. */
+void pace_go_on(struct pace *p);
+/* Has one request walked for long enough? */
+bool pace_is_over(const struct pace *p);
+/* The store closes: those that rest go on at once. */
+void pace_hurry(struct store *s);
+
+#endif
