@@ -21,6 +21,14 @@ ENV = {"TERM": "linux"}
 SGR_COLOUR = re.compile(rb"\x1b\[(?:[0-9;]*;)?3[1-7](?:;[0-9;]*)?m")
 
 
+class Picture(pyte.Screen):
+    """In the last column pyte takes the cursor for beyond it."""
+
+    def cursor_to_line(self, line=None):
+        self.cursor.x = min(self.cursor.x, self.columns - 1)
+        super().cursor_to_line(line)
+
+
 class Screen:
     """A terminal that shows what a program draws."""
 
@@ -28,7 +36,7 @@ class Screen:
         self.terminal = Terminal(
             *words, columns=columns, lines=lines, env={**ENV, **(env or {})}, program=program
         )
-        self.picture = pyte.Screen(columns, lines)
+        self.picture = Picture(columns, lines)
         self.stream = pyte.ByteStream(self.picture)
         self.raw = b""
         self.before = termios.tcgetattr(self.terminal.master)
@@ -319,7 +327,7 @@ def test_pausing(top, client, names):
         screen.type("py")
         screen.wait_for(r"^video is paused$")
         assert is_paused()
-        screen.wait_for(r"^video .* paused")
+        screen.wait_for(r"^video +\d.* paused$")
         screen.type("p")
         screen.wait_for(r"^resume video\? y/n$")
         screen.type("y")
