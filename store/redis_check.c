@@ -220,10 +220,14 @@ check_on_config(struct redis_conn *c, const struct redisReply *reply)
 uint64_t
 check_wait_ms(const struct redis_conn *c)
 {
-	uint64_t half = c->conf->deadline_ms / 2;
+	uint64_t most = c->conf->deadline_ms / 2;
+	uint64_t fresh = fresh_limit_ms(c) / 2;
 
-	return c->conf->confirm_timeout_ms < half ? c->conf->confirm_timeout_ms
-						  : half;
+	/* It answers nothing else meanwhile. */
+	if (fresh > 0 && fresh < most)
+		most = fresh;
+	return c->conf->confirm_timeout_ms < most ? c->conf->confirm_timeout_ms
+						  : most;
 }
 
 /*

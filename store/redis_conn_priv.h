@@ -5,7 +5,8 @@
  * What the parts of a connection share: redis_conn.c (states), redis_op.c
  * (commands: queue, out, sent, held, done), redis_hello.c (the first exchange
  * on a new socket), redis_check.c (is this Redis as safe as is asked for),
- * redis_refusal.c (error replies).
+ * redis_fresh.c (has it gone on being the master), redis_refusal.c (error
+ * replies).
  */
 
 #include "core/list.h"
@@ -71,6 +72,7 @@ struct hello {
 	size_t written;
 	unsigned char steps[HELLO_STEP_MAX];
 	unsigned count, next;
+	int64_t begun_us;
 	bool wait;      /* Redis is loading or busy: ask again soon */
 	bool told_wait; /* and that was logged */
 	struct timer again;
@@ -91,6 +93,16 @@ struct check {
 	bool is_probing; /* a WAIT of our own is under way */
 	struct timer again, probe;
 	unsigned confirms_slot, degraded_slot;
+};
+
+/* Behind Sentinel: whom we believe in, and since when it must have worked. */
+struct fresh {
+	char url[300]; /* "": nobody yet */
+	uint64_t epoch;
+	int64_t limit_us; /* of a gap between answers; 0: there is none */
+	int64_t awake_us; /* it answered what was sent then */
+	int64_t named_us; /* since when the sentinels name it again; 0 */
+	struct timer ping;
 };
 
 /* At most one log line a second; see log_pace_is_due. */
@@ -123,6 +135,7 @@ struct redis_conn {
 	bool met_stranger;         /* and redis.old_master */
 	struct hello hello;
 	struct check check;
+	struct fresh fresh;
 	char sha[SCRIPT_COUNT][SHA_LEN + 1]; /* of this Redis */
 
 	struct buf spares[SPARE_BUFS]; /* memory of args, for the next ones */
@@ -200,6 +213,25 @@ void check_again(struct redis_conn *c);
 bool check_is_confirmed(const struct redis_conn *c);
 /* Too few replicas confirmed changes. */
 void check_short(struct redis_conn *c);
+
+/* redis_fresh.c */
+void fresh_init(struct redis_conn *c);
+void fresh_clear(struct redis_conn *c);
+/* The longest time without an answer; 0: any. */
+uint64_t fresh_limit_ms(const struct redis_conn *c);
+/* Was it made the master later than the one we believe in? */
+bool fresh_is_later(
+    const struct redis_conn *c, const struct sentinel_master *m);
+/* The sentinels name it: may we connect? */
+bool fresh_admit(struct redis_conn *c, const struct sentinel_master *m);
+/* The sentinels could not tell. */
+void fresh_unsure(struct redis_conn *c);
+/* Something that was sent then is answered. False: too late, the connection
+ * is no more. */
+bool fresh_on_reply(struct redis_conn *c, int64_t sent_us);
+/* READY: something is asked often enough, until fresh_stop. */
+void fresh_start(struct redis_conn *c);
+void fresh_stop(struct redis_conn *c);
 
 /* redis_op.c */
 void ops_init(struct redis_conn *c);

@@ -12,6 +12,7 @@
 
 #include <hiredis/hiredis.h>
 
+#include "core/clock.h"
 #include "core/log.h"
 #include "store/redis_conn_priv.h"
 
@@ -49,6 +50,7 @@ hello_begin(struct redis_conn *c)
 	h->written = 0;
 	h->count = h->next = 0;
 	h->wait = false;
+	h->begun_us = clock_mono_us_fresh();
 	timer_disarm(&h->again);
 	conn_step_within(c, c->conf->connect_timeout_ms);
 }

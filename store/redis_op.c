@@ -570,6 +570,8 @@ ops_on_reply(struct redis_conn *c, const struct redisReply *reply)
 		conn_lost(c, "Redis answered what was not asked");
 		return;
 	}
+	if (!fresh_on_reply(c, op->sent_us))
+		return;
 	if (op->script != NULL && op->eval.len == 0 &&
 	    refusal_is(reply, "NOSCRIPT")) {
 		op_repeat(c, op);
