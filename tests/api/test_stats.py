@@ -183,11 +183,13 @@ def test_queue_values(client, queue):
         got = page.value(f"schedd_queue_{what}_total", queue=name)
         assert got == value, (what, got)
     assert page.value("schedd_queue_paused", queue=name) == 0
-    queue.patch(paused=True)
+    assert page.value("schedd_queue_max_tasks", queue=name) == 500000
+    queue.patch(paused=True, max_tasks=77)
     wait_until(
         lambda: metrics(client).value("schedd_queue_paused", queue=name) == 1,
         what="paused",
     )
+    assert metrics(client).value("schedd_queue_max_tasks", queue=name) == 77
 
 
 def test_request_and_error_counters(client):
@@ -203,6 +205,19 @@ def test_request_and_error_counters(client):
     errors = after.series("schedd_errors_total")
     values = {dict(k)["error"]: v for k, v in errors.items()}
     assert any("310" in k or "QUEUE_UNKNOWN" in k for k in values), values
+
+
+def test_memory_limits(place):
+    redis = place.redis(maxmemory="64mb")
+    settings = {**redis.settings(), "limits": {"max_memory": "96MiB"}}
+    with place.schedd(settings).client() as client:
+        assert metrics(client).value("schedd_memory_max_bytes") == 96 << 20
+        wait_until(
+            lambda: metrics(client).value("schedd_redis_memory_max_bytes") == 64 << 20,
+            15,
+            "what Redis may use",
+        )
+        assert 0 < metrics(client).value("schedd_redis_memory_bytes") < 64 << 20
 
 
 def test_process_values(schedd, client):
