@@ -341,20 +341,25 @@ compare_keys(const void *left, const void *right)
 	return order != 0 ? order : top_compare_names(a->name, b->name);
 }
 
+static bool
+is_same(const char *text, const char *part, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (tolower((unsigned char)text[i]) !=
+		    tolower((unsigned char)part[i]))
+			return false;
+	return true;
+}
+
 /* Does the name hold what was typed, in either case? */
 static bool
 name_matches(struct span name, const char *part)
 {
-	size_t len = strlen(part), i;
+	size_t len = strlen(part);
 
-	for (size_t at = 0; at + len <= name.len; at++) {
-		for (i = 0; i < len; i++)
-			if (tolower((unsigned char)name.p[at + i]) !=
-			    tolower((unsigned char)part[i]))
-				break;
-		if (i == len)
+	for (size_t at = 0; at + len <= name.len; at++)
+		if (is_same(name.p + at, part, len))
 			return true;
-	}
 	return false;
 }
 

@@ -30,11 +30,13 @@ top_begin(struct top *t)
 static double
 seconds_since(struct span time, int64_t now_ms)
 {
-	int64_t ms;
+	int64_t ms, whole = 0;
 
 	if (!rfc3339_parse(time, &ms))
 		return -1;
-	return now_ms > ms ? (double)((now_ms - ms) / 1000) : 0;
+	if (now_ms > ms)
+		whole = (now_ms - ms) / 1000;
+	return (double)whole;
 }
 
 static uint64_t

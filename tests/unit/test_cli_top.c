@@ -97,8 +97,7 @@ test_refuses_other_answers(void **state)
 	    "{\"version\":\"1\"}", "{\"version\":\"1\",\"queues\":{}}",
 	    "{\"version\":\"1\",\"queues\":[1]}",
 	    "{\"version\":\"1\",\"queues\":[{\"name\":\"a\"}]}",
-	    "{\"version\":\"1\",\"queues\":[{\"name\":\"a\",\"counts\":"
-	    "{\"todo\":-1}}]}",
+	    "{\"version\":\"1\",\"queues\":[{\"name\":\"a\",\"counts\":7}]}",
 	    "{\"version\":\"1\",\"queues\":[],\"janitor\":[]}",
 	    "{\"version\":\"1\",\"queues\":[],\"janitor\":{\"a\":1}}"};
 	struct top t;
