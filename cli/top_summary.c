@@ -212,7 +212,7 @@ draw_store_line(const struct top *t, struct frame *f)
 	item_add(f, s->ready ? FRAME_PLAIN : FRAME_BAD,
 	    s->ready ? SPAN("ready") : SPAN("not ready"), "");
 	item_count(f, FRAME_PLAIN, s->pending, "calls under way");
-	item_count(f, FRAME_WARN, s->lost, "times lost");
+	item_count(f, FRAME_PLAIN, s->lost, "times lost");
 	if (ran_s < 0)
 		item_add(f, FRAME_WARN, SPAN("janitor not run yet"), "");
 	else

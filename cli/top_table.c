@@ -50,14 +50,18 @@ ranked(const struct table_plan *p, unsigned rank)
 	return i;
 }
 
-/* An older server does not count the workers of a queue. */
+/* An older server does not count the workers of a queue, nor say when
+ * somebody took from it. */
 static bool
 is_known(const struct table_plan *p, size_t column)
 {
 	const struct top_data *d = &p->t->data;
 
-	return p->view != TOP_QUEUES || column != TOP_COL_WORKERS ||
-	       d->queue_count == 0 || d->queues[0].has_workers;
+	if (p->view != TOP_QUEUES || d->queue_count == 0)
+		return true;
+	if (column == TOP_COL_WORKERS)
+		return d->queues[0].has_workers;
+	return column != TOP_COL_TAKEN || d->queues[0].has_held_up;
 }
 
 /* Columns go in by their rank, as long as there is room for name and note. */
