@@ -35,8 +35,9 @@ struct live {
 	struct frame frame;
 	struct top top;
 	enum step step;               /* what is asked now */
-	int64_t begun_us;             /* the last round */
-	int64_t next_us;              /* the next one */
+	int64_t begun_us;             /* since when it is */
+	int64_t next_us;              /* the next round */
+	int64_t workers_us;           /* no workers are asked for before */
 	uint64_t limit_ms;            /* of each request */
 	bool is_over;                 /* q was typed */
 	char asked[NAME_MAX_LEN + 1]; /* the queue that is being paused */
@@ -81,7 +82,7 @@ live_clear(struct live *l)
 
 /* ---- answers ----------------------------------------------------------- */
 
-/* What an answer of 400 and above says, with a NUL behind it. */
+/* What an answer of 400 and above says. */
 static void
 add_refusal(struct buf *out, const struct client_answer *answer)
 {
@@ -92,7 +93,6 @@ add_refusal(struct buf *out, const struct client_answer *answer)
 		cli_add_error(out, &e);
 	else
 		buf_addf(out, "HTTP status %d", answer->status);
-	buf_add_char(out, '\0');
 	arena_free(a);
 }
 
@@ -107,25 +107,38 @@ server_now_ms(const struct client_answer *answer)
 }
 
 /* False when the answer is not what was asked for. A server that does not
- * let us see all queues in full, or the workers, is shown without. */
+ * let us see all of the queues is shown without. */
 static bool
-read_answer(struct top *t, enum step step, const struct client_answer *answer)
+read_round(struct top *t, enum step step, const struct client_answer *answer)
 {
 	int64_t now_ms = server_now_ms(answer);
-	bool is_good = answer->status == 200;
-	struct buf why;
 
 	if (step == STEP_STATS)
-		return is_good && top_read_stats(t, answer->body, now_ms);
-	if (step == STEP_QUEUES)
-		return !is_good || top_read_queues(t, answer->body, now_ms);
-	if (is_good)
-		return top_read_workers(t, answer->body, now_ms);
+		return answer->status == 200 &&
+		       top_read_stats(t, answer->body, now_ms);
+	return answer->status != 200 ||
+	       top_read_queues(t, answer->body, now_ms);
+}
+
+/* Whatever comes: the workers are shown, or why they are not. */
+static void
+read_workers(struct live *l, enum err err, const struct client_answer *answer)
+{
+	struct top *t = &l->top;
+	struct buf why;
+
+	if (err == ERR_OK && answer->status == 200 &&
+	    top_read_workers(t, answer->body, server_now_ms(answer)))
+		return;
 	buf_init(&why, OUT_MAX);
-	add_refusal(&why, answer);
-	top_no_workers(t, span_of(why.data));
+	if (err != ERR_OK)
+		buf_add_str(&why, client_why(l->c->client));
+	else if (answer->status == 200)
+		buf_add_str(&why, "the answer is no list of workers");
+	else
+		add_refusal(&why, answer);
+	top_no_workers(t, buf_span(&why));
 	buf_clear(&why);
-	return true;
 }
 
 /* A round that is waited for: the first one, whose failures are told as
@@ -140,15 +153,13 @@ first_round(struct live *l)
 	if (result != CLI_DONE)
 		return result;
 	top_begin(&l->top);
-	if (!read_answer(&l->top, STEP_STATS, &answer))
+	if (!read_round(&l->top, STEP_STATS, &answer))
 		return cli_bad_answer(l->c, "expected the server's numbers");
-	for (enum step step = STEP_QUEUES; step <= STEP_WORKERS; step++) {
-		request.path = paths[step];
-		if (client_call(l->c->client, &request, &answer) != ERR_OK)
-			return cli_unreachable(l->c);
-		if (!read_answer(&l->top, step, &answer))
-			return cli_bad_answer(l->c, "expected a list");
-	}
+	request.path = paths[STEP_QUEUES];
+	if (client_call(l->c->client, &request, &answer) != ERR_OK)
+		return cli_unreachable(l->c);
+	if (!read_round(&l->top, STEP_QUEUES, &answer))
+		return cli_bad_answer(l->c, "expected a list of queues");
 	l->top.now_us = clock_mono_us_fresh();
 	top_commit(&l->top);
 	return CLI_DONE;
@@ -190,22 +201,16 @@ static void
 round_begin(struct live *l)
 {
 	l->begun_us = l->top.now_us;
+	l->next_us = l->begun_us + (int64_t)l->top.interval_ms * 1000;
 	top_begin(&l->top);
 	ask(l, STEP_STATS);
 }
 
-/* The next one follows after the interval, and a server that needs long for
- * its answers is left in peace for four times as long. */
-static void
-round_end(struct live *l)
+/* What took long is left in peace for four times as long. */
+static int64_t
+rest_until(const struct live *l)
 {
-	int64_t took_us = l->top.now_us - l->begun_us;
-
-	l->step = STEP_NONE;
-	l->next_us = l->begun_us + (int64_t)l->top.interval_ms * 1000;
-	if (l->next_us < l->top.now_us + 4 * took_us &&
-	    l->top.unreached[0] == '\0')
-		l->next_us = l->top.now_us + 4 * took_us;
+	return l->top.now_us + 4 * (l->top.now_us - l->begun_us);
 }
 
 static void
@@ -213,26 +218,53 @@ round_failed(struct live *l, bool is_refused, const char *why)
 {
 	(void)snprintf(l->top.unreached, sizeof(l->top.unreached), "%s", why);
 	l->top.is_refused = is_refused;
-	round_end(l);
+	l->step = STEP_NONE;
+}
+
+/* The round is complete; the workers follow, which Redis is asked for. */
+static void
+round_done(struct live *l)
+{
+	int64_t rest_us = rest_until(l);
+
+	top_commit(&l->top);
+	if (l->next_us < rest_us)
+		l->next_us = rest_us;
+	l->step = STEP_NONE;
+	if (l->top.now_us < l->workers_us)
+		return;
+	l->begun_us = l->top.now_us;
+	ask(l, STEP_WORKERS);
 }
 
 static void
-round_on_answer(struct live *l, const struct client_answer *answer)
+workers_on_answer(
+    struct live *l, enum err err, const struct client_answer *answer)
+{
+	read_workers(l, err, answer);
+	l->workers_us = rest_until(l);
+	l->step = STEP_NONE;
+}
+
+static void
+round_on_answer(
+    struct live *l, enum err err, const struct client_answer *answer)
 {
 	struct buf why;
 
-	if (read_answer(&l->top, l->step, answer)) {
-		if (l->step < STEP_WORKERS) {
-			ask(l, l->step + 1);
-			return;
-		}
-		top_commit(&l->top);
-		round_end(l);
+	if (err != ERR_OK) {
+		round_failed(l, false, client_why(l->c->client));
+	} else if (read_round(&l->top, l->step, answer)) {
+		if (l->step == STEP_STATS)
+			ask(l, STEP_QUEUES);
+		else
+			round_done(l);
 	} else if (answer->status == 200) {
 		round_failed(l, true, "what answers there is no schedd");
 	} else {
 		buf_init(&why, OUT_MAX);
 		add_refusal(&why, answer);
+		buf_add_char(&why, '\0');
 		round_failed(l, true, why.data);
 		buf_clear(&why);
 	}
@@ -293,8 +325,8 @@ pause_on_answer(
 	} else {
 		buf_init(&why, OUT_MAX);
 		add_refusal(&why, answer);
-		top_say(
-		    t, TOP_BAD, "%s %s: %s", pause_verb(l), l->asked, why.data);
+		top_say(t, TOP_BAD, "%s %s: %.*s", pause_verb(l), l->asked,
+		    SPAN_ARG(buf_span(&why)));
 		buf_clear(&why);
 	}
 	l->step = STEP_NONE;
@@ -366,10 +398,10 @@ on_answers(struct live *l)
 		return;
 	if (l->step == STEP_PAUSE)
 		pause_on_answer(l, err, &answer);
-	else if (err != ERR_OK)
-		round_failed(l, false, client_why(l->c->client));
+	else if (l->step == STEP_WORKERS)
+		workers_on_answer(l, err, &answer);
 	else
-		round_on_answer(l, &answer);
+		round_on_answer(l, err, &answer);
 }
 
 static void
@@ -379,7 +411,7 @@ live_run(struct live *l)
 
 	screen_fds(l->screen, fds);
 	l->top.now_us = clock_mono_us_fresh();
-	l->next_us = l->top.now_us + (int64_t)l->top.interval_ms * 1000;
+	round_begin(l);
 	while (!l->is_over) {
 		draw(l);
 		client_wait(l->c->client, fds, SCREEN_FDS, wait_ms(l));

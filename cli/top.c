@@ -31,9 +31,16 @@ data_clear(struct top_data *d)
 	for (size_t i = 0; i < d->queue_count; i++)
 		free(d->queues[i].history);
 	free(d->queues);
-	free(d->workers);
 	arena_free(d->arena);
 	*d = (struct top_data){0};
+}
+
+static void
+crew_clear(struct top_crew *crew)
+{
+	free(crew->workers);
+	arena_free(crew->arena);
+	*crew = (struct top_crew){0};
 }
 
 void
@@ -41,6 +48,8 @@ top_clear(struct top *t)
 {
 	data_clear(&t->data);
 	data_clear(&t->next);
+	crew_clear(&t->crew);
+	crew_clear(&t->next_crew);
 	free(t->rows);
 	free(t->pane);
 	top_init(t);
@@ -181,7 +190,7 @@ top_name(const struct top *t, enum top_view view, size_t item)
 	if (view == TOP_QUEUES)
 		return t->data.queues[item].name;
 	if (view == TOP_WORKERS)
-		return t->data.workers[item].name;
+		return t->crew.workers[item].name;
 	return t->data.server.duties[item].name;
 }
 
@@ -194,8 +203,6 @@ top_commit(struct top *t)
 {
 	struct top_data old = t->data;
 
-	for (size_t i = 0; i < t->next.worker_count; i++)
-		worker_judge(&t->next.workers[i]);
 	histories_move(&old, &t->next);
 	for (size_t i = 0; i < t->next.queue_count; i++) {
 		queue_rate(&t->next.queues[i], t->now_us);
@@ -205,6 +212,18 @@ top_commit(struct top *t)
 	t->next = old;
 	t->answered_us = t->now_us;
 	t->unreached[0] = '\0';
+	rows_make(t);
+}
+
+void
+top_commit_crew(struct top *t)
+{
+	struct top_crew old = t->crew;
+
+	for (size_t i = 0; i < t->next_crew.count; i++)
+		worker_judge(&t->next_crew.workers[i]);
+	t->crew = t->next_crew;
+	t->next_crew = old;
 	(void)rows_of(t, TOP_WORKERS, "", &t->pane);
 	rows_make(t);
 }
@@ -317,7 +336,7 @@ sort_key_of(const struct top *t, enum top_view view, size_t item)
 		key.value = top_queue_value(q, column);
 		key.then = (double)q->counts[TOP_TODO];
 	} else if (view == TOP_WORKERS) {
-		const struct top_worker *w = &t->data.workers[item];
+		const struct top_worker *w = &t->crew.workers[item];
 
 		key.value = worker_value(w, column);
 		key.then = (double)w->held;
@@ -369,7 +388,7 @@ list_count(const struct top *t, enum top_view view)
 	if (view == TOP_QUEUES)
 		return t->data.queue_count;
 	if (view == TOP_WORKERS)
-		return t->data.worker_count;
+		return t->crew.count;
 	return t->data.server.duty_count;
 }
 

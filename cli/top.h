@@ -99,16 +99,22 @@ struct top_server {
 /* The three lists that can fill the screen. */
 enum top_view { TOP_QUEUES, TOP_WORKERS, TOP_JANITOR, TOP_VIEWS };
 
-/* One round of answers; its text lives in its arena. */
+/* A round of answers; its text lives in its arena. */
 struct top_data {
 	struct arena *arena;
 	struct top_server server;
 	struct top_queue *queues; /* by name */
 	size_t queue_count;
-	struct top_worker *workers; /* by name */
-	size_t worker_count;
-	bool has_workers;
-	struct span workers_why; /* why there are none: an error's text */
+};
+
+/* The workers, which are asked for by themselves: that asks Redis, and may
+ * take as long as Redis does. */
+struct top_crew {
+	struct arena *arena;
+	struct top_worker *workers;
+	size_t count;
+	bool is_known;
+	struct span why; /* why there are none: an error's text */
 };
 
 /* The columns of each list, in their order; sorted by any of them. The first
@@ -164,6 +170,7 @@ enum { TOP_FILTER_MAX = 64, TOP_MESSAGE_MAX = 512 };
 
 struct top {
 	struct top_data data, next; /* shown, and being read */
+	struct top_crew crew, next_crew;
 	enum top_view view;
 	struct top_order order[TOP_VIEWS];
 	char filter[TOP_FILTER_MAX + 1];
@@ -200,11 +207,11 @@ void top_clear(struct top *t);
 
 /* Begins a round: forgets what was half read. */
 void top_begin(struct top *t);
-/* Of GET /v1/stats, GET /v1/queues, GET /v1/workers, in this order; the last
- * two may be left out. now_ms: the server's clock. False when it is no such
- * answer. */
+/* Of GET /v1/stats, then of GET /v1/queues, which may be left out. now_ms: the
+ * server's clock. False when it is no such answer. */
 bool top_read_stats(struct top *t, struct span body, int64_t now_ms);
 bool top_read_queues(struct top *t, struct span body, int64_t now_ms);
+/* Of GET /v1/workers, at any time; shown at once. Or why it was not told. */
 bool top_read_workers(struct top *t, struct span body, int64_t now_ms);
 void top_no_workers(struct top *t, struct span why);
 
@@ -212,6 +219,8 @@ void top_no_workers(struct top *t, struct span why);
 
 /* The round is complete and becomes what is shown. */
 void top_commit(struct top *t);
+/* The same of the workers. */
+void top_commit_crew(struct top *t);
 /* What is wrong with a queue: level, brief and note (top_judge.c). */
 void top_judge(struct top_queue *q, struct arena *a);
 /* By their bytes, as memcmp. */

@@ -276,6 +276,6 @@ top_cell(const struct top *t, enum top_view view, size_t item, unsigned column,
 	if (view == TOP_QUEUES)
 		return queue_cell(&t->data.queues[item], column, width, out);
 	if (view == TOP_WORKERS)
-		return worker_cell(&t->data.workers[item], column, out);
+		return worker_cell(&t->crew.workers[item], column, out);
 	return duty_cell(&t->data.server.duties[item], column, out);
 }

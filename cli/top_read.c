@@ -11,18 +11,24 @@
 
 enum { ARENA_MAX = 1 << 30 };
 
+/* An empty arena. */
+static struct arena *
+fresh(struct arena *a)
+{
+	if (a == NULL)
+		return arena_new(ARENA_MAX);
+	arena_reset(a);
+	return a;
+}
+
 void
 top_begin(struct top *t)
 {
 	struct top_data *d = &t->next;
 
-	if (d->arena == NULL)
-		d->arena = arena_new(ARENA_MAX);
-	arena_reset(d->arena);
+	d->arena = fresh(d->arena);
 	d->server = (struct top_server){0};
-	d->queue_count = d->worker_count = 0;
-	d->has_workers = false;
-	d->workers_why = SPAN("");
+	d->queue_count = 0;
 }
 
 /* Whole seconds since a time of RFC 3339, as the server's clock is told in
@@ -180,9 +186,9 @@ read_queues(struct top_data *d, struct span list, int64_t now_ms)
 
 /* A copy of the body that lives as long as what is read out of it. */
 static bool
-keep(struct top_data *d, struct span body, struct span *out)
+keep(struct arena *a, struct span body, struct span *out)
 {
-	char *copy = arena_dup(d->arena, body);
+	char *copy = arena_dup(a, body);
 
 	if (copy == NULL)
 		return false;
@@ -197,7 +203,7 @@ top_read_queues(struct top *t, struct span body, int64_t now_ms)
 	struct top_data *d = &t->next;
 	struct span list, text;
 
-	return keep(d, body, &text) &&
+	return keep(d->arena, body, &text) &&
 	       row_read_all(text, d->arena, fields, 1, &list) &&
 	       read_queues(d, list, now_ms);
 }
@@ -313,7 +319,7 @@ top_read_stats(struct top *t, struct span body, int64_t now_ms)
 	struct top_data *d = &t->next;
 	struct span text, f[S_FIELDS], store[2];
 
-	if (!keep(d, body, &text) ||
+	if (!keep(d->arena, body, &text) ||
 	    !row_read_all(text, d->arena, fields, S_FIELDS, f) ||
 	    f[S_VERSION].len == 0 || !read_queues(d, f[S_QUEUES], now_ms) ||
 	    !read_duties(d, f[S_JANITOR], now_ms))
@@ -336,16 +342,6 @@ top_read_stats(struct top *t, struct span body, int64_t now_ms)
 
 /* ---- workers ----------------------------------------------------------- */
 
-void
-top_no_workers(struct top *t, struct span why)
-{
-	struct span text = SPAN("");
-
-	(void)keep(&t->next, why, &text);
-	t->next.has_workers = false;
-	t->next.workers_why = text;
-}
-
 static bool
 read_worker(
     struct scan *s, struct arena *a, int64_t now_ms, struct top_worker *w)
@@ -367,29 +363,59 @@ read_worker(
 	return true;
 }
 
-bool
-top_read_workers(struct top *t, struct span body, int64_t now_ms)
+static bool
+read_workers(struct top_crew *crew, struct span list, int64_t now_ms)
 {
-	static const struct row_field fields[] = {{"workers", false}};
-	struct top_data *d = &t->next;
-	struct span list, text;
 	struct scan s;
 
-	d->worker_count = 0;
-	if (!keep(d, body, &text) ||
-	    !row_read_all(text, d->arena, fields, 1, &list))
-		return false;
 	scan_init(&s, list);
 	if (!scan_array(&s))
 		return false;
 	while (scan_item(&s)) {
-		d->workers =
-		    grown(d->workers, d->worker_count, sizeof(*d->workers));
+		crew->workers =
+		    grown(crew->workers, crew->count, sizeof(*crew->workers));
 		if (!read_worker(
-			&s, d->arena, now_ms, &d->workers[d->worker_count]))
+			&s, crew->arena, now_ms, &crew->workers[crew->count]))
 			return false;
-		d->worker_count++;
+		crew->count++;
 	}
-	d->has_workers = true;
+	crew->is_known = true;
 	return scan_end(&s) == ERR_OK;
+}
+
+/* Empties what is read into. */
+static struct top_crew *
+crew_begin(struct top *t)
+{
+	struct top_crew *crew = &t->next_crew;
+
+	crew->arena = fresh(crew->arena);
+	crew->count = 0;
+	crew->is_known = false;
+	crew->why = SPAN("");
+	return crew;
+}
+
+bool
+top_read_workers(struct top *t, struct span body, int64_t now_ms)
+{
+	static const struct row_field fields[] = {{"workers", false}};
+	struct top_crew *crew = crew_begin(t);
+	struct span list, text;
+
+	if (!keep(crew->arena, body, &text) ||
+	    !row_read_all(text, crew->arena, fields, 1, &list) ||
+	    !read_workers(crew, list, now_ms))
+		return false;
+	top_commit_crew(t);
+	return true;
+}
+
+void
+top_no_workers(struct top *t, struct span why)
+{
+	struct top_crew *crew = crew_begin(t);
+
+	(void)keep(crew->arena, why, &crew->why);
+	top_commit_crew(t);
 }

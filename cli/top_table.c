@@ -188,9 +188,9 @@ draw_none(const struct top *t, struct frame *f)
 	if (t->filter[0] != '\0')
 		frame_addf(f, FRAME_DIM, "nothing here has '%s' in its name",
 		    t->filter);
-	else if (t->view == TOP_WORKERS && !t->data.has_workers)
-		frame_addf(f, FRAME_WARN, "not told: %.*s",
-		    SPAN_ARG(t->data.workers_why));
+	else if (t->view == TOP_WORKERS && !t->crew.is_known)
+		frame_addf(
+		    f, FRAME_WARN, "not told: %.*s", SPAN_ARG(t->crew.why));
 	else
 		frame_add(f, FRAME_DIM, span_of(none[t->view]));
 	frame_next(f);
@@ -244,7 +244,7 @@ top_draw_pane(const struct top *t, struct frame *f, size_t room)
 	    .f = f,
 	    .view = TOP_WORKERS,
 	    .rows = t->pane,
-	    .count = t->data.worker_count};
+	    .count = t->crew.count};
 
 	if (t->view != TOP_QUEUES || plan.count == 0 || room < PANE_MIN)
 		return;

@@ -403,6 +403,27 @@ def test_a_server_that_hangs(top, schedd, names):
             os.kill(schedd.pid(), signal.SIGCONT)
 
 
+def test_redis_hangs(place):
+    """The server's own numbers go on; the workers, which Redis is asked for,
+    are told of as not told."""
+    redis = place.redis()
+    schedd = place.schedd(redis.settings())
+    with schedd.client() as client:
+        client.queue("mail").push("a", "b")
+        client.queue("mail").take("w1", count=1)
+    with Screen("--server", url_of(schedd), "top", "--interval", "100ms") as screen:
+        screen.wait_for(r"^w1 +1 ")
+        redis.pause()
+        try:
+            screen.type("\t")
+            screen.wait_for(r"^not told: .*\S")
+            screen.wait_for(r"^(takes no pushes: |Store    ready  [1-9]\d* calls under way)")
+            assert "not reached" not in screen.text
+        finally:
+            redis.resume()
+        screen.wait_for(r"^w1 +1 ", 30)
+
+
 class Fake:
     """Answers each path with a fixed status and body."""
 

@@ -54,7 +54,7 @@ test_reads_what_is_there(void **state)
 	assert_near(mail->taken_ago_s, 10);
 	assert_int_equal(mail->max_tasks, 500);
 	assert_near(top_queue_full(mail), 7.0 / 500);
-	assert_int_equal(t.data.worker_count, 2);
+	assert_int_equal(t.crew.count, 2);
 	top_clear(&t);
 }
 
@@ -86,7 +86,7 @@ test_reads_an_older_server(void **state)
 	assert_near(a->taken_ago_s, -1);
 	assert_near(a->rates[TOP_IN], 1.5);
 	assert_span(a->brief, "paused");
-	assert_span(t.data.workers_why, "E403 FORBIDDEN");
+	assert_span(t.crew.why, "E403 FORBIDDEN");
 	top_clear(&t);
 }
 
