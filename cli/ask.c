@@ -29,7 +29,8 @@ read_yes(void)
 {
 	char answer[ANSWER_MAX];
 
-	if (fgets(answer, sizeof(answer), stdin) == NULL) {
+	if (!interrupt_wait(STDIN_FILENO) ||
+	    fgets(answer, sizeof(answer), stdin) == NULL) {
 		fputc('\n', stderr);
 		return false;
 	}

@@ -12,7 +12,6 @@
 
 #include "cli/rows.h"
 #include "cli/text.h"
-#include "cli/view.h"
 #include "core/arena.h"
 
 enum { SAY_MAX = 64 * 1024, OUT_MAX = 1 << 30, ARENA_MAX = 1 << 30 };
@@ -283,20 +282,4 @@ cli_document(struct cli *c, const struct client_answer *answer)
 		return cli_bad_answer(c, "it is not JSON");
 	cli_write_json(c, all);
 	return CLI_DONE;
-}
-
-enum cli_exit
-cli_show(struct cli *c, const struct client_answer *answer, const char *skip)
-{
-	struct buf out;
-	bool ok;
-
-	if (c->json)
-		return cli_document(c, answer);
-	buf_init(&out, OUT_MAX);
-	ok = view_add(&out, answer->body, skip, &c->look);
-	if (ok)
-		cli_write(c, buf_span(&out));
-	buf_clear(&out);
-	return ok ? CLI_DONE : cli_bad_answer(c, "it is not a JSON object");
 }

@@ -110,8 +110,5 @@ void cli_write_table(struct cli *c, struct table *t);
 void cli_write_facts(struct cli *c, struct table *t);
 /* The whole answer, for --json. */
 enum cli_exit cli_document(struct cli *c, const struct client_answer *answer);
-/* The answer, an object, for people (without the member skip) or as JSON. */
-enum cli_exit cli_show(
-    struct cli *c, const struct client_answer *answer, const char *skip);
 
 #endif

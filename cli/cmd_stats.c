@@ -2,35 +2,28 @@
 
 #include "cli/cli.h"
 #include "cli/cmds.h"
-#include "cli/queues.h"
-#include "cli/rows.h"
+#include "cli/stats_view.h"
+#include "core/clock.h"
 
-enum { OUT_MAX = 1 << 30, ARENA_MAX = 1 << 30 };
-
-/* ---- stats ------------------------------------------------------------ */
+enum { OUT_MAX = 1 << 30 };
 
 enum cli_exit
 cmd_stats(struct cli *c)
 {
 	struct client_answer answer;
 	enum cli_exit result = cli_get(c, "/v1/stats", &answer);
-	struct arena *a;
-	struct queues q;
 	struct buf out;
+	bool ok;
 
-	if (result == CLI_DONE)
-		result = cli_show(c, &answer, "queues");
-	if (result != CLI_DONE || c->json)
+	if (result == CLI_DONE && c->json)
+		return cli_document(c, &answer);
+	if (result != CLI_DONE)
 		return result;
-	a = arena_new(ARENA_MAX);
 	buf_init(&out, OUT_MAX);
-	buf_add_char(&out, '\n');
-	if (!queues_read(&q, row_member(answer.body, "queues", a), NULL, a) ||
-	    !queues_add_table(&out, &q, &c->look))
-		result = cli_bad_answer(c, "expected a list of queues");
-	else if (q.count > 0)
+	ok = stats_view_add(&out, answer.body, clock_now_ms(), &c->look);
+	if (ok)
 		cli_write(c, buf_span(&out));
 	buf_clear(&out);
-	arena_free(a);
-	return result;
+	return ok ? CLI_DONE
+		  : cli_bad_answer(c, "expected the server's numbers");
 }

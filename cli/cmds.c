@@ -132,7 +132,7 @@ static const struct cmd cmds[] = {
 	{"queue rm",    "QUEUE",           1, 1, cmd_queue_rm,    queue_rm_opts,    "remove a queue and its policy"},
 	{"queue set",   "QUEUE NAME=VALUE...", 2, 16, cmd_queue_set, create_opts,   "set limits, such as lease=2h max_payload=256KiB; lease= takes it back to the file's"},
 	{"queue show",  "QUEUE",           1, 1, cmd_queue_show,  NULL,             "one queue: what holds it up, tasks, ages, rates, policy and where it comes from"},
-	{"stats",       "",                0, 0, cmd_stats,       NULL,             "the server's numbers"},
+	{"stats",       "",                0, 0, cmd_stats,       NULL,             "the server's numbers: readiness, latency, janitor, queues"},
 	{"task extend", "QUEUE ID...",     2, 1001, cmd_task_extend, task_extend_opts, "extend the leases of tasks that a worker holds"},
 	{"task ls",     "QUEUE",           1, 1, cmd_task_ls,     task_ls_opts,     "tasks of one state"},
 	{"task push",   "QUEUE [PAYLOAD]", 1, 2, cmd_task_push,   task_push_opts,   "push PAYLOAD (JSON), or one for each line of standard input"},
@@ -146,6 +146,9 @@ static const struct cmd cmds[] = {
 	{"token rm",    "NAME",            1, 1, cmd_token_rm,    NULL,             "end an access token"},
 	{"top",         "",                0, 0, cmd_top,         top_opts,         "queues, workers and the server, live on the whole screen"},
 	{"version",     "",                0, 0, cmd_version,     NULL,             "schedctl's and the server's version"},
+	{"worker ls",   "[GLOB]",          0, 1, cmd_worker_ls,   NULL,             "all workers: what they hold, when they were seen"},
+	{"worker rm",   "WORKER",          1, 1, cmd_worker_rm,   NULL,             "forget a worker and take its leases back at once"},
+	{"worker show", "WORKER",          1, 1, cmd_worker_show, NULL,             "one worker: its last heartbeat, and what it holds in which queue"},
 };
 
 const struct cmd_set cmd_set = {cmds, COUNT_OF(cmds), globals};

@@ -34,5 +34,8 @@ cmd_fn cmd_token_ls;
 cmd_fn cmd_token_rm;
 cmd_fn cmd_top;
 cmd_fn cmd_version;
+cmd_fn cmd_worker_ls;
+cmd_fn cmd_worker_rm;
+cmd_fn cmd_worker_show;
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <stddef.h>
+#include <sys/select.h>
 
 static volatile sig_atomic_t came;
 
@@ -30,4 +31,23 @@ bool
 interrupt_came(void)
 {
 	return came != 0;
+}
+
+bool
+interrupt_wait(int fd)
+{
+	sigset_t ours, before;
+	fd_set set;
+	int got;
+
+	/* A signal between a look at came and the wait would not end it. */
+	(void)sigemptyset(&ours);
+	(void)sigaddset(&ours, SIGINT);
+	(void)sigaddset(&ours, SIGTERM);
+	(void)sigprocmask(SIG_BLOCK, &ours, &before);
+	FD_ZERO(&set);
+	FD_SET(fd, &set);
+	got = came ? -1 : pselect(fd + 1, &set, NULL, NULL, NULL, &before);
+	(void)sigprocmask(SIG_SETMASK, &before, NULL);
+	return got > 0;
 }

@@ -12,5 +12,7 @@
 /* From now on INT and TERM are noted. Calls that wait return EINTR. */
 void interrupt_catch(void);
 bool interrupt_came(void);
+/* Waits until fd can be read. False: Ctrl-C came, also if just before. */
+bool interrupt_wait(int fd);
 
 #endif

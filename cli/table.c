@@ -186,6 +186,8 @@ next_chunk(struct span *text, size_t width)
 	if (len > 0 && chunk.len < text->len)
 		chunk.len = len;
 	*text = (struct span){text->p + chunk.len, text->len - chunk.len};
+	while (chunk.len > 0 && chunk.p[chunk.len - 1] == ' ')
+		chunk.len--;
 	while (text->len > 0 && text->p[0] == ' ')
 		*text = (struct span){text->p + 1, text->len - 1};
 	return chunk;

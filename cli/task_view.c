@@ -36,8 +36,8 @@ static const struct row_field fields[F_COUNT] = {{"id", false},
 struct shown {
 	const char *state;
 	const char *due; /* "" = it has none */
-	unsigned char cells[7];
-	struct table_column columns[7];
+	unsigned char cells[6];
+	struct table_column columns[6];
 	unsigned char count;
 };
 
@@ -64,14 +64,14 @@ struct shown {
 
 /* clang-format off */
 static const struct shown SHOWN[] = {
-	{"todo", "", {F_ID, F_PRIORITY, F_ATTEMPTS, F_PUSHED_AT, F_ERROR},
-	 {ID, PRIORITY, ATTEMPTS, WHEN("PUSHED", 0), ERROR}, 5},
+	{"todo", "", {F_ID, F_PRIORITY, F_ATTEMPTS, F_ERROR},
+	 {ID, PRIORITY, ATTEMPTS, ERROR}, 4},
 	{"doing", "lease ends", {F_ID, F_ATTEMPTS, F_TAKEN_AT, F_DUE_AT, F_WORKER, F_ERROR},
 	 {ID, ATTEMPTS, WHEN("TAKEN", TABLE_OUT_2), WHEN("LEASE ENDS", 0), {"WORKER", TABLE_LEFT | TABLE_CUT}, {"ERROR", TABLE_LEFT | TABLE_CUT | TABLE_OUT_4}}, 6},
-	{"delayed", "runs", {F_ID, F_PRIORITY, F_ATTEMPTS, F_PUSHED_AT, F_DUE_AT},
-	 {ID, PRIORITY, ATTEMPTS, WHEN("PUSHED", TABLE_OUT_1), WHEN("RUNS", 0)}, 5},
-	{"failed", "retried", {F_ID, F_ATTEMPTS, F_FAILED_AT, F_DUE_AT, F_ERROR},
-	 {ID, ATTEMPTS, WHEN("FAILED", TABLE_OUT_2), WHEN("RETRIED", TABLE_OUT_1), ERROR}, 5},
+	{"delayed", "runs", {F_ID, F_PRIORITY, F_ATTEMPTS, F_DUE_AT},
+	 {ID, PRIORITY, ATTEMPTS, WHEN("RUNS", 0)}, 4},
+	{"failed", "retry", {F_ID, F_ATTEMPTS, F_FAILED_AT, F_DUE_AT, F_ERROR},
+	 {ID, ATTEMPTS, WHEN("FAILED", TABLE_OUT_2), WHEN("RETRY", TABLE_OUT_1), ERROR}, 5},
 	{"dead", "died", {F_ID, F_ATTEMPTS, F_DUE_AT, F_ERROR},
 	 {ID, ATTEMPTS, WHEN("DIED", TABLE_OUT_1), ERROR}, 4},
 	{"finish", "finished", {F_ID, F_DUE_AT, F_WORKER},
@@ -107,8 +107,7 @@ add_cell(struct table *t, const struct span *f, unsigned cell, int64_t now_ms)
 	if (cell == F_ATTEMPTS)
 		buf_addf(&text, "%.*s/%.*s", SPAN_ARG(f[F_ATTEMPTS]),
 		    SPAN_ARG(f[F_MAX_ATTEMPTS]));
-	else if (cell == F_PUSHED_AT || cell == F_DUE_AT ||
-		 cell == F_TAKEN_AT || cell == F_FAILED_AT)
+	else if (cell == F_DUE_AT || cell == F_TAKEN_AT || cell == F_FAILED_AT)
 		text_add_when(&text, f[cell], now_ms);
 	else
 		buf_add_span(&text, f[cell]);

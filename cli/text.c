@@ -153,6 +153,19 @@ text_add_seconds(struct buf *out, double seconds)
 }
 
 void
+text_add_latency(struct buf *out, double seconds)
+{
+	if (seconds < 0.001)
+		buf_addf(out, "%.2fms", seconds * 1e3);
+	else if (seconds < 0.01)
+		buf_addf(out, "%.1fms", seconds * 1e3);
+	else if (seconds < 1)
+		buf_addf(out, "%.0fms", seconds * 1e3);
+	else
+		text_add_seconds(out, seconds);
+}
+
+void
 text_add_when(struct buf *out, struct span time, int64_t now_ms)
 {
 	int64_t ms;

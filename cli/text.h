@@ -27,6 +27,8 @@ struct span text_cut(struct span s, size_t columns);
 
 /* A span of time in at most two units: 0.2s 12s 5m12s 3h20m 2d4h. */
 void text_add_seconds(struct buf *out, double seconds);
+/* A short one: 0.21ms 3.4ms 120ms 2.5s. */
+void text_add_latency(struct buf *out, double seconds);
 /* A time of RFC 3339 as seen from now: "in 5m12s", "3s ago"; "-" for the
  * empty one, anything else as it is. */
 void text_add_when(struct buf *out, struct span time, int64_t now_ms);

@@ -140,6 +140,7 @@ act_window(struct act *a)
 {
 	struct call *c = call_new(a->queue);
 	uint64_t room = act_room(a);
+	uint64_t most = a->action.dry_run ? PACE_WINDOW : PACE_ACTS;
 
 	if (a->action.dry_run)
 		call_add(c, SPAN("count"));
@@ -153,8 +154,8 @@ act_window(struct act *a)
 	else
 		call_add(c, SPAN(""));
 	call_add(c, span_of(a->last));
-	call_add_u64(c, a->pace.window);
-	call_add_u64(c, room < a->pace.window ? room : a->pace.window);
+	call_add_u64(c, PACE_WINDOW);
+	call_add_u64(c, room < most ? room : most);
 	buf_add_span(&c->args, buf_span(&a->filter));
 	c->argc += a->filter_count;
 	pace_sent(&a->pace);

@@ -1,4 +1,4 @@
-/* See pace.h. What a window cost is seen by how long its answer took. */
+/* See pace.h. */
 
 #include "store/pace.h"
 
@@ -6,19 +6,14 @@
 #include "store/store_priv.h"
 
 enum {
-	WINDOW_FIRST = 250,
-	WINDOW_LEAST = 100,
-	WINDOW_MOST = 1000,
-	SHORT_US = 400, /* a window that took less is made larger */
-	LONG_US = 800,  /* more: smaller */
-	REST_MOST_US = 2000,
+	/* Redis rests for as long as a window took, but not for longer. */
+	REST_MOST_US = 500,
 	REQUEST_US = 200 * 1000 /* one request walks for so long */
 };
 
 void
 pace_init(struct pace *p, struct store *s, loop_fn *next, void *arg)
 {
-	p->window = WINDOW_FIRST;
 	p->began_us = clock_mono_us();
 	p->next = next;
 	p->arg = arg;
@@ -42,18 +37,11 @@ pace_sent(struct pace *p)
 void
 pace_go_on(struct pace *p)
 {
-	int64_t took_us = clock_mono_us() - p->sent_us;
+	int64_t rest_us = clock_mono_us() - p->sent_us;
 
-	if (took_us < SHORT_US)
-		p->window += p->window / 2;
-	else if (took_us > LONG_US)
-		p->window /= 2;
-	if (p->window < WINDOW_LEAST)
-		p->window = WINDOW_LEAST;
-	if (p->window > WINDOW_MOST)
-		p->window = WINDOW_MOST;
-	timer_arm_us(&p->timer,
-	    (unsigned)(took_us < REST_MOST_US ? took_us : REST_MOST_US));
+	if (rest_us > REST_MOST_US)
+		rest_us = REST_MOST_US;
+	timer_arm_us(&p->timer, (unsigned)rest_us);
 }
 
 bool

@@ -2,8 +2,8 @@
 #define SCHEDD_STORE_PACE_H
 
 /*
- * Long walks through a queue, window after window: how large a window may be
- * so that nobody waits long behind it, and how long Redis rests after it.
+ * Long walks through a queue, window after window. Whoever takes or pushes
+ * meanwhile waits for one window at most, and gets Redis in between.
  */
 
 #include <stdbool.h>
@@ -14,11 +14,15 @@
 
 struct store;
 
+enum {
+	PACE_WINDOW = 500, /* tasks looked at by one script call */
+	PACE_ACTS = 200    /* and acted on: that costs some times as much */
+};
+
 /* Embedded; pace_clear ends it. */
 struct pace {
 	struct list link; /* on store->walks */
 	struct timer timer;
-	unsigned window;
 	int64_t began_us, sent_us;
 	loop_fn *next; /* asks for the next window */
 	void *arg;
@@ -26,7 +30,7 @@ struct pace {
 
 void pace_init(struct pace *p, struct store *s, loop_fn *next, void *arg);
 void pace_clear(struct pace *p);
-/* A window of p->window is sent. */
+/* A window is sent. */
 void pace_sent(struct pace *p);
 /* It was answered: p->next comes after the rest that is due. */
 void pace_go_on(struct pace *p);

@@ -142,7 +142,7 @@ page_window(struct page_op *op)
 	call_add(c, span_of(task_state_name(op->state)));
 	call_add_i64(c, op->lane);
 	call_add_u64(c, op->index);
-	call_add_u64(c, op->is_filtered ? op->pace.window : room);
+	call_add_u64(c, op->is_filtered ? PACE_WINDOW : room);
 	call_add_u64(c, room);
 	buf_add_span(&c->args, buf_span(&op->filter));
 	c->argc += op->filter_count;

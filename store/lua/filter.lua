@@ -4,9 +4,10 @@
 -- that holds or finished it (doing, finish), each '' for any; then ids, when
 -- only they are meant.
 -- include glob.lua
-local CHUNK, BYTES = 32, 524288
+local CHUNK, BYTES = 32, 131072
 local glob = ARGV[wants] ~= '' and ARGV[wants] ~= '*'
 	and glob_compile(ARGV[wants])
+local glob_size = glob and #ARGV[wants] / 16 or 0
 local text, worker = ARGV[wants + 1]:lower(), ARGV[wants + 3]
 local before = ARGV[wants + 2] ~= '' and now - ARGV[wants + 2]
 local named = #ARGV > wants + 3 and {}
@@ -46,14 +47,16 @@ end
 
 -- Looks at ids (with their scores, where there are) in that order, until most
 -- are found: which ones are meant, by their places, and how many were looked
--- at. Values come few at a time, and end the window early: they may be large.
+-- at. Values come few at a time: large ones, and a glob that is long on ids
+-- that are, end the window early.
 local function matching(ids, scores, most)
 	local found, looked, bytes = {}, 0, 0
 	while looked < #ids and #found < most and bytes < BYTES do
 		local some, at = {}, {}
-		while looked < #ids and #some < CHUNK do
+		while looked < #ids and #some < CHUNK and bytes < BYTES do
 			looked = looked + 1
 			local id = ids[looked]
+			bytes = bytes + #id * glob_size
 			if (not glob or glob(id)) and (not named or named[id]) then
 				some[#some + 1], at[#at + 1] = id, looked
 			end

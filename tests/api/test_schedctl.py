@@ -207,20 +207,6 @@ def test_version(ctl):
     assert got.code == 3 and got.out == own.out
 
 
-# -- looking -----------------------------------------------------------------
-
-
-def test_stats(ctl, queue, client):
-    queue.push("a")
-    wait_until(lambda: queue.name in ctl("stats").out, what="the queue in stats")
-    got = ctl("stats")
-    assert got.code == 0
-    assert re.search(r"^version +[0-9.]+$", got.out, re.M)
-    assert re.search(r"^sums\.queues +[0-9]+$", got.out, re.M)
-    assert re.search(r"^NAME +TODO", got.out, re.M)
-    assert set(ctl("stats", "--json").json) == set(client.get_json("/v1/stats"))
-
-
 # -- one task ----------------------------------------------------------------
 
 
@@ -282,7 +268,8 @@ def test_life_of_a_task(ctl, queue):
     assert lines[1].split()[:2] == ["a", "1"] and payload in lines[1]
     assert re.search(r" in (59m59s|1h0m) ", lines[1])
     got = ctl("task", "show", queue.name, "a")
-    assert got.code == 0 and got.out.endswith(f"payload:\n{payload}\n")
+    lines = ["{", '  "b": 1,', '  "a": 12345678901234567890,', '  "c": []', "}"]
+    assert got.code == 0 and got.out.endswith("\n".join(["payload:", *lines, ""]))
     assert re.search(r"^state +doing$", got.out, re.M)
     assert payload in ctl("task", "show", queue.name, "a", "--json").out
     ask = ("task", "report", queue.name, "--worker", "w")
@@ -347,27 +334,6 @@ def test_take_without_answer(place):
     redis.resume()
     assert got.code == 3 and "no answer within 0.5 s" in got.err
     assert "may have been carried out" in got.err
-
-
-def test_ls(ctl, queue):
-    ids = [f"{kind}-{i:04}" for i in range(750) for kind in ("mail", "sms")]
-    queue.push_many(ids[:750])
-    queue.push_many(ids[750:])
-    got = ctl("task", "ls", queue.name)
-    assert [row[0] for row in got.rows] == ids[:100]
-    after = re.search(r"there are more: --after (\S+)", got.err).group(1)
-    got = ctl("task", "ls", queue.name, "--after", after, "--limit", "3")
-    assert [row[0] for row in got.rows] == ids[100:103]
-    got = ctl("task", "ls", queue.name, "--limit", "5000", "--json")
-    assert [t["id"] for t in got.json["tasks"]] == ids and got.json["after"] is None
-    got = ctl("task", "ls", queue.name, "--match", "sms-000?", "--limit", "5000")
-    assert [row[0] for row in got.rows] == [f"sms-000{i}" for i in range(10)]
-    got = ctl("task", "ls", queue.name, "--state", "dead")
-    assert got.code == 0 and got.out == "" and "no such tasks" in got.err
-    got = ctl("task", "ls", queue.name, "--state", "nope")
-    assert got.code == 1 and "E316 STATE_UNKNOWN" in got.err
-    got = ctl("task", "ls", queue.name, "--after", "nope")
-    assert got.code == 1 and "after" in got.err
 
 
 # -- a stream of tasks -------------------------------------------------------
@@ -559,7 +525,7 @@ def test_control_characters(ctl, schedd, queue):
         text = out.decode("utf-8")
         assert not set(text) & set("\x1b\x07\u009b\u202e"), (words, text)
     got = ctl("task", "show", queue.name, "a")
-    assert "error         \\x1b]0;title\\x07\\u{9b}31m\\u{202e}\n" in got.out
+    assert "error        \\x1b]0;title\\x07\\u{9b}31m\\u{202e}\n" in got.out
     # To a program the bytes go as they came.
     assert "\u009b" in ctl("task", "show", queue.name, "b", "--json").out
 

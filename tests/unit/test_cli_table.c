@@ -1,4 +1,4 @@
-/* What schedctl prints for people: clean text, columns, objects. */
+/* What schedctl prints for people: clean text, columns. */
 
 #include <locale.h>
 #include <setjmp.h>
@@ -11,7 +11,6 @@
 
 #include "cli/table.h"
 #include "cli/text.h"
-#include "cli/view.h"
 
 enum { TEXT_MAX = 64 * 1024 };
 
@@ -282,7 +281,7 @@ test_wrapped_column(void **state)
 	(void)state;
 	buf_init(&out, TEXT_MAX);
 	table_add_str(t, "E1");
-	table_add_str(t, "it goes on, and-on-without-an-end too");
+	table_add_str(t, "it goes on,  and-on-without-an-end too");
 	table_add_str(t, "E2");
 	table_add_str(t, "it fits");
 	table_print(t, &look, &out);
@@ -301,7 +300,7 @@ test_wrapped_column(void **state)
 	look.width = 0;
 	table_print(t, &look, &out);
 	assert_prints(&out, "CODE  TEXT\n"
-			    "E1    it goes on, and-on-without-an-end too\n"
+			    "E1    it goes on,  and-on-without-an-end too\n"
 			    "E2    it fits\n");
 	table_free(t);
 }
@@ -361,52 +360,6 @@ test_empty_table(void **state)
 	table_free(t);
 }
 
-/* ---- objects ---------------------------------------------------------- */
-
-static void
-test_view(void **state)
-{
-	struct buf out;
-
-	(void)state;
-	buf_init(&out, TEXT_MAX);
-	assert_true(view_add(&out,
-	    SPAN("{\"name\":\"m\\u0061il\\n\",\"n\":12345678901234567890,"
-		 "\"policy\":{\"lease_s\":86400,\"dead_age_s\":0},"
-		 "\"error\":null,\"list\":[],\"names\":[\"a\",2],"
-		 "\"queues\":[{\"name\":\"x\"}],"
-		 "\"duties\":[{\"name\":\"doing\",\"runs\":1},{\"runs\":2}],"
-		 "\"payload\":{\"deep\": [1, 2]}}"),
-	    "queues", &plain));
-	assert_prints(&out, "name               mail\\n\n"
-			    "n                  12345678901234567890\n"
-			    "policy.lease_s     86400  (1d)\n"
-			    "policy.dead_age_s  0\n"
-			    "error              -\n"
-			    "list               -\n"
-			    "names              a, 2\n"
-			    "duties.doing.name  doing\n"
-			    "duties.doing.runs  1\n"
-			    "duties.1.runs      2\n"
-			    "payload            {\"deep\": [1, 2]}\n");
-}
-
-static void
-test_view_of_no_object(void **state)
-{
-	static const char *const texts[] = {
-	    "", "[]", "1", "{", "{\"a\":}", "{} x", "{\"a\":\"\xff\"}"};
-	struct buf out;
-
-	(void)state;
-	buf_init(&out, TEXT_MAX);
-	for (size_t i = 0; i < COUNT_OF(texts); i++) {
-		assert_false(view_add(&out, span_of(texts[i]), NULL, &plain));
-		assert_int_equal(out.len, 0);
-	}
-	buf_clear(&out);
-}
-
 int
 main(void)
 {
@@ -424,8 +377,6 @@ main(void)
 	    cmocka_unit_test(test_pages),
 	    cmocka_unit_test(test_colour),
 	    cmocka_unit_test(test_empty_table),
-	    cmocka_unit_test(test_view),
-	    cmocka_unit_test(test_view_of_no_object),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
