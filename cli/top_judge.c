@@ -77,25 +77,52 @@ not_taken_s(const struct top_queue *q)
 
 /* ---- what the server says ---------------------------------------------- */
 
+/* "no worker 12m" when nobody holds any of it; workers that are long at work
+ * take nothing either, which is bad only once tasks wait for long. */
+static enum top_level
+judge_untaken(const struct top_queue *q, double idle_s, struct buf *brief)
+{
+	bool is_long = idle_s >= NOT_TAKEN_S;
+
+	if (q->counts[TOP_DOING] == 0) {
+		add_about(brief, "no worker ", idle_s);
+		return is_long ? TOP_BAD : TOP_WARN;
+	}
+	add_about(brief, "no take ", idle_s);
+	return q->oldest_s >= BEHIND_S ? TOP_WARN : TOP_NOTE;
+}
+
+static enum top_level
+judge_brief(const struct top_queue *q, struct span reason, struct buf *brief)
+{
+	static const struct {
+		const char *reason;
+		enum top_level level;
+	} levels[] = {
+	    {"broken", TOP_BAD}, {"full", TOP_BAD}, {"paused", TOP_WARN}};
+	enum top_level level = TOP_NOTE;
+
+	if (span_is(reason, "no_worker"))
+		return judge_untaken(q, not_taken_s(q), brief);
+	for (size_t i = 0; i < COUNT_OF(levels); i++)
+		if (span_is(reason, levels[i].reason))
+			level = levels[i].level;
+	for (size_t i = 0; i < reason.len; i++)
+		buf_add_char(brief, reason.p[i] == '_' ? ' ' : reason.p[i]);
+	return level;
+}
+
+/* That the store is away is said once, above all queues. */
 static void
 judge_reason(struct judging *j, struct span reason, struct span text)
 {
 	struct buf brief;
-	enum top_level level = TOP_NOTE;
+	enum top_level level;
 
+	if (span_is(reason, "store"))
+		return;
 	buf_init(&brief, NOTE_MAX);
-	if (span_is(reason, "no_worker")) {
-		level = TOP_BAD;
-		add_about(&brief, "no worker ", not_taken_s(j->q));
-	} else {
-		if (span_is(reason, "full"))
-			level = TOP_BAD;
-		else if (span_is(reason, "paused"))
-			level = TOP_WARN;
-		for (size_t i = 0; i < reason.len; i++)
-			buf_add_char(
-			    &brief, reason.p[i] == '_' ? ' ' : reason.p[i]);
-	}
+	level = judge_brief(j->q, reason, &brief);
 	judge_add(j, level, buf_span(&brief), text.len > 0 ? text : reason);
 	buf_clear(&brief);
 }
@@ -128,16 +155,19 @@ judge_ourselves(struct judging *j)
 	double part = top_queue_full(q);
 	double idle_s = not_taken_s(q);
 	struct buf brief, note;
+	enum top_level level;
 
 	buf_init(&brief, NOTE_MAX);
 	buf_init(&note, NOTE_MAX);
 	if (part >= 1)
 		judge_add(j, TOP_BAD, SPAN("full"), SPAN("full"));
-	if (q->paused)
+	if (q->paused) {
 		judge_add(j, TOP_WARN, SPAN("paused"), SPAN("paused"));
-	else if (idle_s >= NOT_TAKEN_S)
-		judge_add(j, TOP_BAD, add_about(&brief, "no worker ", idle_s),
+	} else if (idle_s >= NOT_TAKEN_S) {
+		level = judge_untaken(q, idle_s, &brief);
+		judge_add(j, level, buf_span(&brief),
 		    add_seconds(&note, "no worker has taken for ", idle_s));
+	}
 	buf_clear(&brief);
 	buf_clear(&note);
 }

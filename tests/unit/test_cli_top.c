@@ -268,6 +268,31 @@ test_judge(void **state)
 		 .more = ",\"held_up\":[{\"reason\":\"retry_wait\"}]"},
 		TOP_NOTE, "retry wait", "retry_wait"},
 	    {{.name = "a", .more = ",\"held_up\":7"}, TOP_FINE, "", ""},
+	    {{.name = "a",
+		 .more = ",\"held_up\":[{\"reason\":\"store\",\"text\":\"x\"},"
+			 "{\"reason\":\"broken\",\"text\":\"a key\"}]"},
+		TOP_BAD, "broken", "a key"},
+	    /* Nobody for a moment; or all of them long at work. */
+	    {{.name = "a",
+		 .todo = 5,
+		 .oldest_s = 30,
+		 .more = ",\"held_up\":[{\"reason\":\"no_worker\",\"text\":"
+			 "\"t\"}],\"last_take_at\":\"2026-01-02T03:03:45Z\""},
+		TOP_WARN, "no worker 20s", "t"},
+	    {{.name = "a",
+		 .todo = 5,
+		 .doing = 1,
+		 .oldest_s = 130,
+		 .more = ",\"held_up\":[{\"reason\":\"no_worker\",\"text\":"
+			 "\"t\"}],\"last_take_at\":\"2026-01-02T03:02:05Z\""},
+		TOP_NOTE, "no take 2m", "t"},
+	    {{.name = "a",
+		 .todo = 5,
+		 .doing = 1,
+		 .oldest_s = 330,
+		 .more = ",\"held_up\":[{\"reason\":\"no_worker\",\"text\":"
+			 "\"t\"}],\"last_take_at\":\"2026-01-02T03:02:05Z\""},
+		TOP_WARN, "no take 2m", "t"},
 	};
 
 	(void)state;
