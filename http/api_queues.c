@@ -6,6 +6,7 @@
 
 #include "http/audit.h"
 #include "http/auth.h"
+#include "http/held_up.h"
 #include "http/policy.h"
 
 enum { WHAT_MAX = 32 * 1024 /* of an audit entry; the body has 16 KiB */ };
@@ -99,8 +100,38 @@ add_overridden(struct buf *out, unsigned overridden)
 	}
 }
 
-void
-api_add_queue(struct buf *out, const struct store_queue_info *q)
+/* Where each value comes from. */
+static void
+add_policy_from(struct buf *out, const struct store_queue_info *q)
+{
+	for (size_t i = 0; i < POLICY_FIELD_COUNT; i++) {
+		const char *from = "default";
+
+		if ((q->overridden & 1u << i) != 0)
+			from = "http";
+		else if ((q->configured & 1u << i) != 0)
+			from = "file";
+		add_comma(out, i);
+		buf_addf(out, "\"%s\":\"%s\"", policy_rows[i].name, from);
+	}
+}
+
+/* What only the answer for a single queue has. */
+static void
+add_whole(struct buf *out, const struct store_queue_info *q)
+{
+	buf_add_str(out, ",\"rates_5m\":{");
+	api_add_rates(out, q->rates_5m);
+	buf_add_str(out, "},\"rates_15m\":{");
+	api_add_rates(out, q->rates_15m);
+	buf_add_str(out, "},\"policy_from\":{");
+	add_policy_from(out, q);
+	buf_add_char(out, '}');
+}
+
+/* away: why the store cannot be reached, or NULL. */
+static void
+add_queue(struct buf *out, const struct store_queue_info *q, const char *away)
 {
 	buf_add_str(out, "{\"name\":");
 	buf_add_json(out, q->name);
@@ -110,7 +141,15 @@ api_add_queue(struct buf *out, const struct store_queue_info *q)
 	buf_add_str(out, "},\"lanes\":{");
 	for (size_t i = 0; i < LANE_COUNT; i++)
 		add_member(out, i, lane_name((enum lane)i), q->lanes[i]);
-	buf_addf(out, "},\"oldest_todo_s\":%.3f,\"rates\":{", q->oldest_todo_s);
+	buf_addf(out, "},\"oldest_todo_s\":%.3f,\"workers\":%llu,",
+	    q->oldest_todo_s, (unsigned long long)q->workers);
+	buf_add_str(out, "\"last_push_at\":");
+	api_add_time(out, q->last_push_at);
+	buf_add_str(out, ",\"last_take_at\":");
+	api_add_time(out, q->last_take_at);
+	buf_add_str(out, ",\"held_up\":");
+	held_up_add(out, q, away);
+	buf_add_str(out, ",\"rates\":{");
 	api_add_rates(out, q->rates);
 	buf_add_str(out, "},\"totals\":{");
 	add_totals(out, &q->totals);
@@ -118,7 +157,19 @@ api_add_queue(struct buf *out, const struct store_queue_info *q)
 	add_policy(out, &q->policy);
 	buf_add_str(out, "},\"overridden\":[");
 	add_overridden(out, q->overridden);
-	buf_add_str(out, "]}");
+	buf_add_char(out, ']');
+	if (q->is_whole)
+		add_whole(out, q);
+	buf_add_char(out, '}');
+}
+
+/* Why the store cannot be reached, or NULL. */
+static const char *
+store_away(struct req *req)
+{
+	const char *why;
+
+	return store_is_ready(req_store(req), &why) ? NULL : why;
 }
 
 /* ---- all queues ------------------------------------------------------- */
@@ -126,6 +177,7 @@ api_add_queue(struct buf *out, const struct store_queue_info *q)
 struct queue_list {
 	const struct auth_caller *caller;
 	struct buf *out;
+	const char *away;
 	size_t count;
 };
 
@@ -137,14 +189,15 @@ list_add(const struct store_queue_info *q, void *arg)
 	if (!auth_sees(list->caller, q->name))
 		return;
 	add_comma(list->out, list->count++);
-	api_add_queue(list->out, q);
+	add_queue(list->out, q, list->away);
 }
 
 void
 api_queues_list(struct req *req)
 {
-	struct queue_list list = {
-	    .caller = req_caller(req), .out = req_out(req)};
+	struct queue_list list = {.caller = req_caller(req),
+	    .out = req_out(req),
+	    .away = store_away(req)};
 
 	buf_add_str(list.out, "{\"queues\":[");
 	store_queue_each(req_store(req), list_add, &list);
@@ -184,7 +237,7 @@ queue_on_read(enum err err, const struct store_queue_info *q, void *arg)
 		req_fail(req, err);
 		return;
 	}
-	api_add_queue(req_out(req), q);
+	add_queue(req_out(req), q, store_away(req));
 	req_reply(req, 200);
 }
 
@@ -200,7 +253,7 @@ queue_on_set(enum err err, const struct store_queue_info *q, void *arg)
 	buf_add_str(&what, ",\"change\":");
 	buf_add_span(&what, req_body(req));
 	if (err == ERR_OK)
-		api_add_queue(req_out(req), q);
+		add_queue(req_out(req), q, store_away(req));
 	audit_end(req, &end, buf_span(&what));
 	buf_clear(&what);
 }

@@ -394,7 +394,9 @@ push_on_reply(enum err err, const struct redisReply *reply, void *arg)
 	struct list *pos, *tmp;
 	bool is_new = false;
 	size_t next = 0;
+	uint64_t pushed;
 
+	pushed = c->queue->counters.pushed;
 	push_measure(c->store, c, err);
 	call_ended(c->queue, &c->queue->pushing, c->queue->push != NULL);
 	if (err == ERR_OK && !push_read(reply, c->items, &letters, &is_new))
@@ -409,6 +411,8 @@ push_on_reply(enum err err, const struct redisReply *reply, void *arg)
 			err = ERR_STORE_REPLY;
 		op_end(op, err);
 	}
+	if (c->queue->counters.pushed != pushed)
+		c->queue->pushed_at = store_redis_now(c->store);
 	call_free(c);
 }
 

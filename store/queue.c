@@ -139,6 +139,17 @@ queues_drop_idle(struct store *s)
 	}
 }
 
+/* Nothing is known of it any more. */
+static void
+queue_reset(struct queue *q)
+{
+	memset(&q->numbers, 0, sizeof(q->numbers));
+	memset(&q->counters, 0, sizeof(q->counters));
+	rates_reset(q);
+	q->pushed_at = q->taken_at = 0;
+	q->untaken_us = clock_mono_us();
+}
+
 static struct queue *
 queue_new(struct store *s, struct span name)
 {
@@ -155,6 +166,7 @@ queue_new(struct store *s, struct span name)
 	list_init(&q->touched_link);
 	list_init(&q->fresh);
 	list_init(&q->waiting);
+	queue_reset(q);
 	table_insert(s, q);
 	return q;
 }
@@ -268,15 +280,6 @@ queue_register(struct queue *q)
 	return true;
 }
 
-/* Nothing is known of it any more. */
-static void
-queue_reset(struct queue *q)
-{
-	memset(&q->numbers, 0, sizeof(q->numbers));
-	memset(&q->counters, 0, sizeof(q->counters));
-	memset(q->rate_at, 0, sizeof(q->rate_at));
-}
-
 void
 queue_forget(struct queue *q)
 {
@@ -312,25 +315,6 @@ queue_policy(const struct queue *q, struct queue_policy *out)
 
 /* ---- what is known of a queue ------------------------------------------ */
 
-static void
-fill_rates(const struct queue *q, double rates[RATE_COUNT])
-{
-	const struct store_counters *c = &q->counters;
-	const uint64_t now[RATE_COUNT] = {
-	    [RATE_PUSHED] = c->pushed,
-	    [RATE_TAKEN] = c->taken,
-	    [RATE_FINISHED] = c->finished,
-	    [RATE_FAILED] = c->failed,
-	};
-	int64_t sec = clock_mono_us() / 1000000;
-
-	for (int i = 0; i < RATE_COUNT; i++) {
-		uint32_t then = q->rate_at[(sec + 1) % RATE_SLOTS][i];
-
-		rates[i] = (double)((uint32_t)now[i] - then) / RATE_SLOTS;
-	}
-}
-
 void
 queue_fill_info(const struct queue *q, struct store_queue_info *out)
 {
@@ -339,17 +323,37 @@ queue_fill_info(const struct queue *q, struct store_queue_info *out)
 
 	memset(out, 0, sizeof(*out));
 	out->name = span_of(q->name);
+	out->now = now;
 	out->backend = q->store->redis->name;
 	out->paused = n->paused;
 	memcpy(out->counts, n->counts, sizeof(out->counts));
 	memcpy(out->lanes, n->lanes, sizeof(out->lanes));
 	if (n->oldest_at > 0 && now > n->oldest_at)
 		out->oldest_todo_s = (double)(now - n->oldest_at) / 1000;
-	fill_rates(q, out->rates);
+	rates_fill(q, out->rates);
 	out->totals = n->totals;
+	out->workers = n->workers;
+	out->last_push_at = q->pushed_at;
+	out->last_take_at = q->taken_at;
+	out->untaken_s = (double)(clock_mono_us() - q->untaken_us) / 1e6;
+	out->retry_at = n->due[DUTY_FAILED];
+	out->run_at = n->due[DUTY_DELAYED];
+	out->broken = n->broken;
 	out->waiting = q->waiting_count;
 	queue_policy(q, &out->policy);
 	out->overridden = n->overridden;
+}
+
+void
+queue_fill_whole(const struct queue *q, struct store_queue_info *out)
+{
+	queue_fill_info(q, out);
+	out->is_whole = true;
+	rates_fill_long(q, out->rates_5m, out->rates_15m);
+	for (int i = 0; i < POLICY_FIELD_COUNT; i++)
+		if (conf_policy_is_set(
+			q->store->conf, q->name, policy_offsets[i]))
+			out->configured |= 1u << i;
 }
 
 void

@@ -15,7 +15,7 @@
 
 struct call;
 
-enum { RATE_SLOTS = 60 };
+enum { RATE_SLOTS = 60, RATE_LONG_SLOTS = 32 };
 
 /* Numbers of a queue as the last tick read them. Times are Redis's ms, 0 =
  * none. */
@@ -24,6 +24,7 @@ struct queue_numbers {
 	uint64_t lanes[LANE_COUNT];
 	int64_t oldest_at;
 	int64_t due[DUTY_COUNT]; /* [DUTY_WORKERS]: of the clean-up */
+	uint64_t workers;        /* that hold a lease */
 	uint64_t amiss;          /* how much does not add up: store.amiss */
 	bool broken; /* a key has the wrong type: the numbers are old */
 	bool paused;
@@ -62,7 +63,11 @@ struct queue {
 
 	struct queue_numbers numbers;
 	struct store_counters counters;
-	uint32_t rate_at[RATE_SLOTS][RATE_COUNT]; /* low bits of counters */
+	int64_t pushed_at, taken_at; /* last, here; Redis's ms, 0 = never */
+	int64_t untaken_us; /* since when nobody took, as far as is known */
+	uint32_t rate_at[RATE_SLOTS][RATE_COUNT]; /* rate.c */
+	uint32_t rate_long[RATE_LONG_SLOTS][RATE_COUNT];
+	int64_t rate_long_at;
 };
 
 /* ---- queue.c ---------------------------------------------------------- */
@@ -90,12 +95,23 @@ void queue_register_again(struct queue *q);
 /* It was removed from Redis. */
 void queue_forget(struct queue *q);
 void queue_fill_info(const struct queue *q, struct store_queue_info *out);
+/* The same with what only the answer for a single one has. */
+void queue_fill_whole(const struct queue *q, struct store_queue_info *out);
 /* Forgets those that were only asked for. */
 void queues_drop_idle(struct store *s);
 void queues_load(struct store *s, void (*cb)(enum err err, struct store *s));
 void queues_free(struct store *s);
 /* Something may have come into todo: ask for up to n waiting takes. */
 void queue_wake(struct queue *q, size_t n);
+
+/* ---- rate.c ----------------------------------------------------------- */
+
+/* Once a second. */
+void rates_sample(struct queue *q);
+void rates_fill(const struct queue *q, double rates[RATE_COUNT]);
+void rates_fill_long(const struct queue *q, double rates_5m[RATE_COUNT],
+    double rates_15m[RATE_COUNT]);
+void rates_reset(struct queue *q);
 
 /* ---- tick.c ----------------------------------------------------------- */
 

@@ -148,6 +148,7 @@ enum policy_field {
 
 struct store_queue_info {
 	struct span name;
+	int64_t now; /* Redis's clock */
 	const char *backend;
 	bool paused;
 	uint64_t counts[TASK_STATE_COUNT]; /* [TASK_GONE] unused */
@@ -158,6 +159,16 @@ struct store_queue_info {
 	size_t waiting;             /* takes that wait, of this process */
 	struct queue_policy policy; /* effective */
 	unsigned overridden;        /* 1u << enum policy_field */
+	bool broken;      /* the numbers are old: a key cannot be read */
+	uint64_t workers; /* that hold a lease */
+	int64_t last_push_at, last_take_at; /* here; 0 = none */
+	double untaken_s; /* nobody took, anywhere, as far as is known */
+	int64_t retry_at,
+	    run_at; /* of the first failed, delayed one; 0 = none */
+	/* For a single queue only: */
+	bool is_whole;
+	double rates_5m[RATE_COUNT], rates_15m[RATE_COUNT];
+	unsigned configured; /* 1u << enum policy_field: in the settings */
 };
 
 /* Tasks that a queue has, or had when it was removed. */

@@ -13,7 +13,7 @@
 
 enum {
 	TICK_HEAD = 5,       /* values in front of the queues */
-	TICK_PER_QUEUE = 36, /* values of each; tick.lua */
+	TICK_PER_QUEUE = 37, /* values of each; tick.lua */
 	TICK_MAX_QUEUES = 200
 };
 
@@ -77,6 +77,7 @@ numbers_read(struct queue_numbers *out, struct reply *c)
 		n.due[duties[i]] = or_zero(c);
 	numbers_read_meta(&n, c);
 	n.amiss = (uint64_t)or_zero(c);
+	n.workers = (uint64_t)or_zero(c);
 	if (c->bad)
 		return false;
 	if (n.broken) /* the old numbers are better than none */
@@ -97,15 +98,12 @@ queue_tell_broken(const struct queue *q, bool was_broken)
 		log_info("queue.whole", "queue=%s", q->name);
 }
 
+/* Somebody took since the numbers before, here or at another schedd? */
 static void
-rates_sample(struct queue *q)
+queue_note_takes(struct queue *q, uint64_t taken_before)
 {
-	uint32_t *slot = q->rate_at[(clock_mono_us() / 1000000) % RATE_SLOTS];
-
-	slot[RATE_PUSHED] = (uint32_t)q->counters.pushed;
-	slot[RATE_TAKEN] = (uint32_t)q->counters.taken;
-	slot[RATE_FINISHED] = (uint32_t)q->counters.finished;
-	slot[RATE_FAILED] = (uint32_t)q->counters.failed;
+	if (q->numbers.totals.taken != taken_before)
+		q->untaken_us = clock_mono_us();
 }
 
 static enum err
@@ -128,10 +126,12 @@ tick_read(struct tick *t, const struct redisReply *r)
 	for (size_t i = 0; i < t->n; i++) {
 		struct queue *q = t->queues[i];
 		bool was_broken = q->numbers.broken;
+		uint64_t taken = q->numbers.totals.taken;
 
 		if (!numbers_read(&q->numbers, &c))
 			return ERR_STORE_REPLY;
 		queue_tell_broken(q, was_broken);
+		queue_note_takes(q, taken);
 		/* Another schedd, or an operator, brought work here. */
 		if (q->waiting_count > 0 && !q->numbers.paused &&
 		    q->numbers.counts[TASK_TODO] > 0)
@@ -164,7 +164,7 @@ tick_on_reply(enum err err, const struct redisReply *r, void *arg)
 	} else {
 		if (err == ERR_OK && t->queues[0]->numbers.broken)
 			err = ERR_STORE_REFUSED;
-		queue_fill_info(t->queues[0], &info);
+		queue_fill_whole(t->queues[0], &info);
 		t->queue_cb(err, err == ERR_OK ? &info : NULL, t->arg);
 	}
 	free(t);
