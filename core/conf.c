@@ -340,6 +340,19 @@ conf_queue_policy(const struct conf *c, struct span queue)
 	return &c->queue_default;
 }
 
+bool
+conf_policy_is_set(const struct conf *c, const char *queue, size_t offset)
+{
+	size_t row = 0;
+
+	while (
+	    specs[row].owner != CONF_OWNER_conf_queue ||
+	    specs[row].offset != offsetof(struct conf_queue, policy) + offset)
+		ASSERT(++row < CONF_ROW_COUNT);
+	return source_of(c, row, queue) != NULL ||
+	       source_of(c, row, "") != NULL;
+}
+
 /* ---- reloading -------------------------------------------------------- */
 
 static bool

@@ -143,6 +143,9 @@ void conf_print(const struct conf *c, struct buf *out);
 /* The policy for a queue of that name: its own section or [queue]. */
 const struct queue_policy *conf_queue_policy(
     const struct conf *c, struct span queue);
+/* Does the field at that offset of it stand in the settings, for the queue of
+ * that name or for all? Else it has its default. */
+bool conf_policy_is_set(const struct conf *c, const char *queue, size_t offset);
 
 /* The table itself, for docs lint and for later man pages. */
 struct conf_row {

@@ -177,6 +177,27 @@ test_a_whole_file(void **state)
 }
 
 static void
+test_where_a_policy_is_from(void **state)
+{
+	enum {
+		LEASE = offsetof(struct queue_policy, lease_ms),
+		KEEP = offsetof(struct queue_policy, finish_keep),
+		MAX = offsetof(struct queue_policy, max_tasks)
+	};
+	struct conf *c = load_ok("[queue]\nlease=1d\n" /* the default, said */
+				 "[queue \"b\"]\nfinish_keep=7\n",
+	    no_args);
+
+	(void)state;
+	assert_true(conf_policy_is_set(c, "b", LEASE));
+	assert_true(conf_policy_is_set(c, "b", KEEP));
+	assert_false(conf_policy_is_set(c, "b", MAX));
+	assert_true(conf_policy_is_set(c, "other", LEASE));
+	assert_false(conf_policy_is_set(c, "other", KEEP));
+	conf_free(c);
+}
+
+static void
 test_a_queue_has_its_policy(void **state)
 {
 	struct conf *c = load_ok("[queue]\nlease=2s\n"
