@@ -85,7 +85,11 @@ judge_untaken(const struct top_queue *q, double idle_s, struct buf *brief)
 	bool is_long = idle_s >= NOT_TAKEN_S;
 
 	if (q->counts[TOP_DOING] == 0) {
-		add_about(brief, "no worker ", idle_s);
+		/* Since when a server that began just now cannot know. */
+		if (q->has_held_up && q->taken_ago_s < 0)
+			buf_add_str(brief, "no worker");
+		else
+			add_about(brief, "no worker ", idle_s);
 		return is_long ? TOP_BAD : TOP_WARN;
 	}
 	add_about(brief, "no take ", idle_s);

@@ -25,7 +25,7 @@ static const char other_name[] = "_other";
 struct sample {
 	struct span name;
 	double states[TASK_STATE_COUNT];
-	double oldest_s, paused, waiting, max_tasks;
+	double oldest_s, paused, waiting, max_tasks, workers, taken_at_s;
 	struct store_counters counters;
 };
 
@@ -82,6 +82,9 @@ page_collect(const struct store_queue_info *q, void *arg)
 	sample->max_tasks += (double)q->policy.max_tasks;
 	sample->paused += q->paused;
 	sample->waiting += (double)q->waiting;
+	sample->workers += (double)q->workers;
+	if ((double)q->last_take_at / 1000 > sample->taken_at_s)
+		sample->taken_at_s = (double)q->last_take_at / 1000;
 	if (counters != NULL)
 		counters_add(&sample->counters, counters);
 }
@@ -101,6 +104,8 @@ sample_value(enum metric m, const struct sample *s, double *value)
 	    {METRIC_QUEUE_MAX_TASKS, s->max_tasks},
 	    {METRIC_QUEUE_PAUSED, s->paused},
 	    {METRIC_QUEUE_WAITING, s->waiting},
+	    {METRIC_QUEUE_WORKERS, s->workers},
+	    {METRIC_QUEUE_LAST_TAKE, s->taken_at_s},
 	    {METRIC_QUEUE_PUSHED, (double)c->pushed},
 	    {METRIC_QUEUE_EXISTS, (double)c->exists},
 	    {METRIC_QUEUE_REFUSED, (double)c->refused},

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import time
 from pathlib import Path
 
 from server import wait_until
@@ -184,6 +185,9 @@ def test_queue_values(client, queue):
         assert got == value, (what, got)
     assert page.value("schedd_queue_paused", queue=name) == 0
     assert page.value("schedd_queue_max_tasks", queue=name) == 500000
+    assert page.value("schedd_queue_workers", queue=name) == 1
+    taken_at = page.value("schedd_queue_last_take_timestamp_seconds", queue=name)
+    assert abs(taken_at - time.time()) < 60
     queue.patch(paused=True, max_tasks=77)
     wait_until(
         lambda: metrics(client).value("schedd_queue_paused", queue=name) == 1,

@@ -272,6 +272,13 @@ test_judge(void **state)
 		 .more = ",\"held_up\":[{\"reason\":\"store\",\"text\":\"x\"},"
 			 "{\"reason\":\"broken\",\"text\":\"a key\"}]"},
 		TOP_BAD, "broken", "a key"},
+	    /* It began just now, and knows of no take. */
+	    {{.name = "a",
+		 .todo = 5,
+		 .oldest_s = 724,
+		 .more = ",\"held_up\":[{\"reason\":\"no_worker\",\"text\":"
+			 "\"t\"}],\"last_take_at\":null"},
+		TOP_BAD, "no worker", "t"},
 	    /* Nobody for a moment; or all of them long at work. */
 	    {{.name = "a",
 		 .todo = 5,
