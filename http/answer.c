@@ -69,10 +69,27 @@ add_field(struct buf *head, const char *name, const char *value)
 	buf_add(head, "\r\n", 2);
 }
 
+const struct recent *
+server_recent(struct server *s, uint64_t ended[RECENT_CLASS_COUNT])
+{
+	static const enum recent_class classes[] = {
+	    [2] = RECENT_2XX, [4] = RECENT_4XX, [5] = RECENT_5XX};
+
+	memset(ended, 0, RECENT_CLASS_COUNT * sizeof(*ended));
+	for (int status = 200; status < STATUS_MAX; status++)
+		if (s->status_slots[status] != 0 && status / 100 != 3)
+			ended[classes[status / 100]] +=
+			    (uint64_t)metric_read_series(METRIC_HTTP_REQUESTS,
+				s->status_slots[status] - 1);
+	recent_turn(&s->recent, clock_mono_us(), ended);
+	return &s->recent;
+}
+
 /* RFC 9110 6.6.1, written anew once a second. */
 static const char *
 server_date(struct server *s)
 {
+	uint64_t ended[RECENT_CLASS_COUNT];
 	int64_t now_s = clock_now_ms() / 1000;
 	time_t t = (time_t)now_s;
 	struct tm tm;
@@ -82,6 +99,7 @@ server_date(struct server *s)
 	ASSERT(gmtime_r(&t, &tm) != NULL);
 	strftime(s->date, sizeof(s->date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
 	s->date_s = now_s;
+	(void)server_recent(s, ended);
 	return s->date;
 }
 
@@ -135,8 +153,10 @@ count_status(struct server *s, int status)
 }
 
 static void
-count_seconds(struct server *s, const struct route *route, int64_t us)
+count_seconds(struct req *req, int status, int64_t us)
 {
+	struct server *s = req->server;
+	const struct route *route = req->match.route;
 	size_t count, row;
 	const struct route *table = routes_get(&count);
 	unsigned *slot;
@@ -147,6 +167,8 @@ count_seconds(struct server *s, const struct route *route, int64_t us)
 		*slot = 1 + metric_series(METRIC_HTTP_SECONDS,
 				route == NULL ? "none" : route->pattern);
 	metric_observe(METRIC_HTTP_SECONDS, *slot - 1, (double)us / 1e6);
+	if (status < 300 && !req->is_waited)
+		recent_note(&s->recent, row, us);
 }
 
 static void
@@ -204,7 +226,7 @@ answer_account(struct req *req, int status)
 	if (us < 0)
 		us = 0;
 	count_status(s, status);
-	count_seconds(s, req->match.route, us);
+	count_seconds(req, status, us);
 	if (is_logged(s->conf->log_access, status))
 		log_access(req, status, us);
 }

@@ -262,6 +262,8 @@ take_on_taken(const struct store_take_result *r, void *arg)
 
 	t->taken = true;
 	t->take_err = r->err;
+	if (t->op.waited)
+		req_set_waited(t->req);
 	if (r->err == ERR_OK && take_keep_ids(t, r->tasks, r->n)) {
 		take_print(t, r);
 	} else if (r->err == ERR_OK) {

@@ -253,6 +253,7 @@ server_new(struct loop *loop, const struct conf *conf, struct store *store)
 	s->store = store;
 	s->guesses = guesses_new();
 	s->route_slots = xcalloc(routes + 1, sizeof(*s->route_slots));
+	recent_init(&s->recent, clock_mono_us());
 	s->peers = peers_new();
 	for (size_t i = 0; i < COUNT_OF(s->classes); i++)
 		list_init(&s->classes[i]);
@@ -350,6 +351,7 @@ server_free(struct server *s)
 	tls_close(s->tls);
 	guesses_free(s->guesses);
 	free(s->route_slots);
+	recent_clear(&s->recent);
 	peers_free(s->peers);
 	free(s);
 }

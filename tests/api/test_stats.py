@@ -378,6 +378,50 @@ def test_stats(client, queue):
     assert stats["sums"]["queues"] == len(stats["queues"])
 
 
+def test_latency(place):
+    """Of what ended well in the last minute; waiting for work is not ours."""
+    schedd = place.schedd()
+    with schedd.client() as client, schedd.client() as waiter:
+        queue = client.queue("q")
+        nothing = {"p50_s": None, "p99_s": None, "count": 0}
+        latency = client.get_json("/v1/stats")["latency"]
+        assert latency == dict.fromkeys(("push", "take", "report"), nothing)
+        for i in range(20):
+            queue.push(f"t{i}")
+        queue.take_ids(count=10)
+        queue.finish("t0")
+        queue.post("report", {}).refused(400, "FIELD_MISSING")
+        client.get_json(f"{queue.path}/tasks")  # the path of a push
+        latency = client.get_json("/v1/stats")["latency"]
+        assert {k: v["count"] for k, v in latency.items()} == {
+            "push": 20,
+            "take": 1,
+            "report": 1,
+        }
+        for one in latency.values():
+            assert 0 < one["p50_s"] <= one["p99_s"] < 30
+        queue.take_ids(count=10)
+        got = queue.take_all("w2", wait_s=0.2)
+        assert got["tasks"] == []
+        waiter.send("POST", f"{queue.path}/take", {"worker": "w3", "wait_s": 30})
+        wait_until(lambda: queue.info()["waiting_takes"], what="a take that waits")
+        queue.push("last")
+        assert waiter.receive().json["tasks"]
+        assert client.get_json("/v1/stats")["latency"]["take"]["count"] == 2
+
+
+def test_outcomes(place):
+    schedd = place.schedd()
+    with schedd.client() as client:
+        for _ in range(30):
+            client.get("/v1/queues/none").refused(404, "QUEUE_UNKNOWN")
+            client.get_json("/v1/version")
+        stats = client.get_json("/v1/stats")
+        assert set(stats["outcomes"]) == {"2xx", "4xx", "5xx"}
+        assert stats["outcomes"]["2xx"] >= stats["outcomes"]["4xx"] > 0
+        assert stats["outcomes"]["4xx"] * stats["uptime_s"] >= 29.5
+
+
 def test_rates(client, queue):
     queue.push_many([f"t{i}" for i in range(600)])
     queue.take()

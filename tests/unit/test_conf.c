@@ -738,6 +738,7 @@ main(void)
 	    TEST(test_where_state_belongs),
 	    TEST(test_each_default_is_within_its_range),
 	    TEST(test_a_whole_file),
+	    TEST(test_where_a_policy_is_from),
 	    TEST(test_a_queue_has_its_policy),
 	    TEST(test_names_longer_than_inih_takes),
 	    TEST(test_bad_files),
