@@ -114,6 +114,11 @@ static const struct opt token_add_opts[] = {
 	{0},
 };
 
+static const struct opt top_opts[] = {
+	{.name = "interval", .value = "S", .help = "ask so often, 2 s unless given"},
+	{0},
+};
+
 static const struct cmd cmds[] = {
 	{"audit ls",    "",                0, 0, cmd_audit_ls,    audit_ls_opts,    "who changed what"},
 	{"audit verify", "",               0, 0, cmd_audit_verify, NULL,            "is the audit trail as it was written?"},
@@ -142,6 +147,7 @@ static const struct cmd cmds[] = {
 	{"token add",   "NAME",            1, 1, cmd_token_add,   token_add_opts,   "make an access token and print it, this once"},
 	{"token ls",    "",                0, 0, cmd_token_ls,    NULL,             "all access tokens: role, queues, end, last use"},
 	{"token rm",    "NAME",            1, 1, cmd_token_rm,    NULL,             "end an access token"},
+	{"top",         "",                0, 0, cmd_top,         top_opts,         "queues, workers and the server, live on the whole screen"},
 	{"version",     "",                0, 0, cmd_version,     NULL,             "schedctl's and the server's version"},
 	{"worker ls",   "[GLOB]",          0, 1, cmd_worker_ls,   NULL,             "all workers: what they hold, when they were seen"},
 	{"worker rm",   "WORKER",          1, 1, cmd_worker_rm,   NULL,             "forget a worker and take its leases back at once"},

@@ -110,16 +110,17 @@ def plain(out):
 
 
 class Terminal:
-    """schedctl with all three streams on a terminal of its own, as a person
-    has it: what is typed arrives as keys, Ctrl-C as a signal."""
+    """schedctl (or another program) with all three streams on a terminal of
+    its own, as a person has it: what is typed arrives as keys, Ctrl-C as a
+    signal."""
 
-    def __init__(self, *words, columns=80, lines=24, env=None):
+    def __init__(self, *words, columns=80, lines=24, env=None, program=None):
         self.master, slave = pty.openpty()
         self.out = b""
         self._size(slave, lines, columns)
         # pylint: disable-next=consider-using-with
         self.process = subprocess.Popen(
-            [os.environ["SCHEDCTL"], *words],
+            [program or os.environ["SCHEDCTL"], *words],
             stdin=slave,
             stdout=slave,
             stderr=slave,
