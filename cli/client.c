@@ -1,6 +1,6 @@
-/* HTTP to one schedd, by libcurl; see client.h. */
+/* HTTP to one schedd, by libcurl; see client.h and client_priv.h. */
 
-#include "cli/client.h"
+#include "cli/client_priv.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -11,8 +11,6 @@
 #include <sys/un.h>
 #include <time.h>
 
-#include <curl/curl.h>
-
 #include "core/mem.h"
 #include "core/secret.h"
 #include "core/version.h"
@@ -20,26 +18,11 @@
 enum {
 	CONNECT_TIMEOUT_MS = 3000,
 	ANSWER_MAX = 256 << 20,
+	ANSWER_KEEP = 1 << 20, /* of memory, for the next answer */
 	URL_MAX = 64 * 1024,
 	HEADER_MAX = 1024,
 	WHY_MAX = 512,
 	FDS_MAX = 8
-};
-
-struct client {
-	CURL *curl;
-	CURLM *multi; /* for what is begun; NULL until then */
-	bool is_under_way;
-	struct curl_slist *headers;
-	char *server;    /* as messages name it */
-	char *base;      /* what a path is put behind */
-	char *unix_path; /* NULL = TCP */
-	uint64_t timeout_ms;
-	uint64_t limit_ms; /* of the request under way, in all */
-	struct buf url, answer, why;
-	char curl_text[CURL_ERROR_SIZE];
-	bool was_sent, was_refused;
-	enum client_fault fault;
 };
 
 /* ---- the server's address --------------------------------------------- */
@@ -252,6 +235,24 @@ client_open(
 	return ERR_OK;
 }
 
+struct client *
+client_twin(const struct client *like)
+{
+	struct client *c = xcalloc(1, sizeof(*c));
+
+	c->curl = curl_easy_duphandle(like->curl);
+	ASSERT(c->curl != NULL);
+	c->server = xstrdup(like->server);
+	c->base = xstrdup(like->base);
+	c->timeout_ms = like->timeout_ms;
+	buf_init(&c->url, URL_MAX);
+	buf_init(&c->answer, ANSWER_MAX);
+	buf_init(&c->why, WHY_MAX);
+	SET(CURLOPT_ERRORBUFFER, c->curl_text);
+	SET(CURLOPT_WRITEDATA, c);
+	return c;
+}
+
 void
 client_close(struct client *c)
 {
@@ -272,9 +273,11 @@ client_close(struct client *c)
 
 /* ---- one request ------------------------------------------------------ */
 
-static void
-client_set_request(struct client *c, const struct client_request *r)
+void
+client_begin(struct client *c, const struct client_request *r)
 {
+	buf_reset(&c->answer, ANSWER_KEEP);
+	c->curl_text[0] = '\0';
 	buf_reset(&c->url, URL_MAX);
 	buf_add_str(&c->url, c->base);
 	buf_add_str(&c->url, r->path);
@@ -375,7 +378,7 @@ client_read_head(struct client *c, struct client_answer *out)
 	out->date_ms = at > 0 ? (int64_t)at * 1000 : 0;
 }
 
-static void
+void
 client_prepare(struct client *c, const struct client_request *request)
 {
 	buf_reset(&c->answer, ANSWER_MAX);
@@ -383,7 +386,7 @@ client_prepare(struct client *c, const struct client_request *request)
 	client_set_request(c, request);
 }
 
-static enum err
+enum err
 client_end(struct client *c, CURLcode code, struct client_answer *out)
 {
 	long status = 0, sent = 0;
@@ -506,6 +509,16 @@ bool
 client_was_refused(const struct client *c)
 {
 	return c->was_refused;
+}
+
+void
+client_copy_why(struct client *c, const struct client *other)
+{
+	buf_reset(&c->why, WHY_MAX);
+	buf_add_span(&c->why, buf_span(&other->why));
+	c->fault = other->fault;
+	c->was_sent = other->was_sent;
+	c->was_refused = other->was_refused;
 }
 
 const char *

@@ -28,7 +28,7 @@ struct client_answer {
 	struct span body;       /* borrowed until the next call */
 	uint64_t retry_after_s; /* 0 = not said */
 	uint64_t took_us;
-	int64_t date_ms; /* what the server's clock said; 0 = it did not */
+	int64_t date_ms; /* the server's clock, to the second; 0 = not said */
 };
 
 /* Why there was no answer, as far as it makes a difference to what to try. */
@@ -84,6 +84,8 @@ enum client_fault client_fault(const struct client *c);
 bool client_was_sent(const struct client *c);
 /* No connection came about at all. */
 bool client_was_refused(const struct client *c);
+/* Lets c say what the other would say of its last request. */
+void client_copy_why(struct client *c, const struct client *other);
 /* The server as messages name it. */
 const char *client_server(const struct client *c);
 
