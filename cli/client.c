@@ -3,6 +3,7 @@
 #include "cli/client.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,7 @@ struct client {
 	struct buf url, answer, why;
 	char curl_text[CURL_ERROR_SIZE];
 	bool was_sent, was_refused;
+	enum client_fault fault;
 };
 
 /* ---- the server's address --------------------------------------------- */
@@ -48,7 +50,7 @@ client_set_server(struct client *c, const char *server, struct buf *why)
 		    strlen(server + 5) >=
 			sizeof(((struct sockaddr_un *)0)->sun_path)) {
 			buf_addf(why,
-			    "'%s': expected unix:/path of at most "
+			    "server '%s': expected unix:/path of at most "
 			    "107 bytes",
 			    server);
 			return false;
@@ -98,11 +100,13 @@ client_check_server(const struct client *c, struct buf *why)
 	     url_has(url, CURLUPART_HOST) && !url_has(url, CURLUPART_QUERY) &&
 	     !url_has(url, CURLUPART_FRAGMENT);
 	if (!ok)
-		buf_addf(why, "'%s': expected http://host:port or unix:/path",
+		buf_addf(why,
+		    "server '%s': expected http://host:port or unix:/path",
 		    c->server);
 	else if (url_has(url, CURLUPART_USER) ||
 		 url_has(url, CURLUPART_PASSWORD)) {
-		buf_add_str(why, "expected http://host:port, without a user");
+		buf_add_str(
+		    why, "server: expected http://host:port, without a user");
 		ok = false;
 	}
 	curl_url_cleanup(url);
@@ -150,7 +154,7 @@ client_set_token(struct client *c, const char *file, struct buf *why)
 
 	if (strncmp(c->base, "https://", 8) != 0 && !is_this_machine(c)) {
 		buf_addf(why,
-		    "'%s': a token goes over https:// only, or to "
+		    "server '%s': a token goes over https:// only, or to "
 		    "this machine",
 		    c->server);
 		return ERR_USAGE;
@@ -283,6 +287,35 @@ client_set_request(struct client *c, const struct client_request *r)
 
 #undef SET
 
+static enum client_fault
+client_find_fault(const struct client *c, CURLcode code, long os_errno)
+{
+	switch ((int)code) {
+	case CURLE_OPERATION_TIMEDOUT:
+		return c->was_refused ? CLIENT_FAULT_NO_ANSWER
+				      : CLIENT_FAULT_SLOW;
+	case CURLE_COULDNT_CONNECT:
+		return os_errno == EACCES || os_errno == EPERM
+			   ? CLIENT_FAULT_DENIED
+			   : CLIENT_FAULT_REFUSED;
+	case CURLE_COULDNT_RESOLVE_HOST:
+		return CLIENT_FAULT_NO_HOST;
+	case CURLE_PEER_FAILED_VERIFICATION:
+		return CLIENT_FAULT_UNTRUSTED;
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_CERTPROBLEM:
+		return CLIENT_FAULT_FILES;
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_UNSUPPORTED_PROTOCOL:
+	case CURLE_GOT_NOTHING:
+	case CURLE_RECV_ERROR:
+	case CURLE_SEND_ERROR:
+		return CLIENT_FAULT_CLOSED;
+	default:
+		return CLIENT_FAULT_OTHER;
+	}
+}
+
 static void
 client_explain(struct client *c, CURLcode code, const struct client_request *r)
 {
@@ -290,6 +323,7 @@ client_explain(struct client *c, CURLcode code, const struct client_request *r)
 	double seconds = (double)(c->timeout_ms + r->wait_ms) / 1000;
 
 	(void)curl_easy_getinfo(c->curl, CURLINFO_OS_ERRNO, &os_errno);
+	c->fault = client_find_fault(c, code, os_errno);
 	buf_reset(&c->why, WHY_MAX);
 	if (code == CURLE_OPERATION_TIMEDOUT && c->was_refused)
 		buf_addf(&c->why, "no connection within %d s",
@@ -345,6 +379,12 @@ const char *
 client_why(const struct client *c)
 {
 	return c->why.len > 0 ? c->why.data : "";
+}
+
+enum client_fault
+client_fault(const struct client *c)
+{
+	return c->fault;
 }
 
 bool

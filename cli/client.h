@@ -29,6 +29,19 @@ struct client_answer {
 	uint64_t took_us;
 };
 
+/* Why there was no answer, as far as it makes a difference to what to try. */
+enum client_fault {
+	CLIENT_FAULT_REFUSED,   /* nobody listens there */
+	CLIENT_FAULT_NO_HOST,   /* its name is not known */
+	CLIENT_FAULT_NO_ANSWER, /* no connection came about in time */
+	CLIENT_FAULT_DENIED,    /* we may not use the socket */
+	CLIENT_FAULT_UNTRUSTED, /* its certificate */
+	CLIENT_FAULT_FILES,     /* of --ca or --cert */
+	CLIENT_FAULT_CLOSED,    /* without an answer, or with none of HTTP */
+	CLIENT_FAULT_SLOW,      /* connected, and no answer in time */
+	CLIENT_FAULT_OTHER
+};
+
 struct client_options {
 	const char *server; /* http://host:port, https://..., host:port or
 			       unix:/path */
@@ -51,6 +64,7 @@ enum err client_call(struct client *c, const struct client_request *request,
 /* After UNREACHABLE: why, in a few words; and whether the server may have
  * got the request, so that it may have been carried out. */
 const char *client_why(const struct client *c);
+enum client_fault client_fault(const struct client *c);
 bool client_was_sent(const struct client *c);
 /* No connection came about at all. */
 bool client_was_refused(const struct client *c);

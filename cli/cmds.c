@@ -8,10 +8,11 @@ static const struct opt globals[] = {
 	{.name = "token-file", .value = "FILE", .help = "the file that holds your token (SCHEDCTL_TOKEN_FILE)"},
 	{.name = "ca",       .value = "FILE", .help = "trust servers that this PEM file's certificates signed (SCHEDCTL_CA)"},
 	{.name = "cert",     .value = "FILE", .help = "show this certificate; its key is in the same file (SCHEDCTL_CERT)"},
-	{.name = "json",     .help = "the server's answer as one JSON document"},
-	{.name = "quiet",    .letter = 'q', .help = "no headings, sums, summaries and progress"},
-	{.name = "no-color", .help = "no colours (so does NO_COLOR)"},
-	{.name = "timeout",  .value = "S", .help = "how long an answer may take, 30 s unless given"},
+	{.name = "json",     .help = "the server's answer as one JSON document (SCHEDCTL_JSON)"},
+	{.name = "quiet",    .letter = 'q', .help = "no headings, sums, summaries, hints and progress (SCHEDCTL_QUIET)"},
+	{.name = "no-color", .help = "no colours (NO_COLOR)"},
+	{.name = "timeout",  .value = "S", .help = "how long an answer may take (SCHEDCTL_TIMEOUT; 30 s)"},
+	{.name = "yes",      .letter = 'y', .help = "do not ask before something is removed or retried"},
 	{.name = "help",     .letter = 'h', .help = "this text, or that of the command"},
 	{.name = "version",  .letter = 'V', .help = "schedctl's own version"},
 	{0},
@@ -23,11 +24,58 @@ static const struct opt audit_ls_opts[] = {
 	{0},
 };
 
+static const struct opt create_opts[] = {
+	{.name = "create", .help = "make the queue if it is not there"},
+	{0},
+};
+
+static const struct opt queue_ls_opts[] = {
+	{.name = "sort",    .value = "COLUMN", .help = "the greatest first: todo, doing, delayed, failed, dead, finish, oldest, in, out, workers; or by name"},
+	{.name = "reverse", .letter = 'r', .help = "in the opposite order"},
+	{0},
+};
+
+static const struct opt queue_rm_opts[] = {
+	{.name = "force", .help = "with the tasks that it still has"},
+	{0},
+};
+
+static const struct opt purge_opts[] = {
+	{.name = "state",       .value = "S", .help = "todo, doing, delayed, failed, dead, finish, several with commas between, or all"},
+	{.name = "match",       .value = "GLOB", .help = "only ids that match, such as 'mail-*'"},
+	{.name = "error-match", .value = "TEXT", .help = "only those whose last error contains this, whatever its case (failed, dead)"},
+	{.name = "older",       .value = "S", .help = "only those that are in their state for longer: 30m, 2h, 7d"},
+	{.name = "worker",      .value = "W", .help = "only those that this worker holds (doing) or has finished (finish)"},
+	{.name = "limit",       .value = "N", .help = "at most so many"},
+	{.name = "dry-run",     .help = "only say how many there are"},
+	{0},
+};
+
+static const struct opt task_extend_opts[] = {
+	{.name = "worker", .value = "W", .required = true, .help = "who holds the tasks"},
+	{.name = "lease",  .value = "S", .help = "for so long from now; the queue's lease unless given"},
+	{0},
+};
+
 static const struct opt task_ls_opts[] = {
-	{.name = "state", .value = "S", .help = "todo (unless given), delayed, doing, failed, finish or dead"},
-	{.name = "limit", .value = "N", .help = "at most so many tasks, 100 unless given"},
-	{.name = "match", .value = "GLOB", .help = "only ids that match, such as 'mail-*'"},
-	{.name = "after", .value = "A", .help = "go on where an earlier list ended"},
+	{.name = "state",       .value = "S", .help = "todo (unless given), doing, delayed, failed, dead or finish"},
+	{.name = "match",       .value = "GLOB", .help = "only ids that match, such as 'mail-*'"},
+	{.name = "error-match", .value = "TEXT", .help = "only those whose last error contains this, whatever its case (failed, dead)"},
+	{.name = "older",       .value = "S", .help = "only those that are in their state for longer: 30m, 2h, 7d"},
+	{.name = "worker",      .value = "W", .help = "only those that this worker holds (doing) or has finished (finish)"},
+	{.name = "limit",       .value = "N", .help = "at most so many tasks, 100 unless given"},
+	{.name = "after",       .value = "A", .help = "go on where an earlier list ended"},
+	{0},
+};
+
+static const struct opt task_retry_opts[] = {
+	{.name = "state",       .value = "S", .help = "dead (unless given), failed, delayed, several with commas between, or all"},
+	{.name = "match",       .value = "GLOB", .help = "only ids that match, such as 'mail-*'"},
+	{.name = "error-match", .value = "TEXT", .help = "only those whose last error contains this, whatever its case (failed, dead)"},
+	{.name = "older",       .value = "S", .help = "only those that are in their state for longer: 30m, 2h, 7d"},
+	{.name = "worker",      .value = "W", .help = "only those that this worker holds (doing) or has finished (finish)"},
+	{.name = "limit",       .value = "N", .help = "at most so many"},
+	{.name = "dry-run",     .help = "only say how many there are"},
 	{0},
 };
 
@@ -69,15 +117,23 @@ static const struct opt token_add_opts[] = {
 static const struct cmd cmds[] = {
 	{"audit ls",    "",                0, 0, cmd_audit_ls,    audit_ls_opts,    "who changed what"},
 	{"audit verify", "",               0, 0, cmd_audit_verify, NULL,            "is the audit trail as it was written?"},
-	{"errors",      "[CODE]",          0, 1, cmd_errors,      NULL,             "the error table, or one error (310 or E310)"},
+	{"errors",      "[CODE]",          0, 1, cmd_errors,      NULL,             "the error table, or what one means and what to do (310, E310, QUEUE_UNKNOWN)"},
 	{"help",        "[COMMAND]",       0, 2, cmd_help,        NULL,             "the commands, or one command's options"},
 	{"ping",        "",                0, 0, cmd_ping,        NULL,             "is the server ready, and how far away"},
-	{"queue ls",    "",                0, 0, cmd_queue_ls,    NULL,             "all queues: counts, oldest task, rates"},
-	{"queue show",  "QUEUE",           1, 1, cmd_queue_show,  NULL,             "one queue: counts, rates, policy"},
+	{"queue ls",    "[GLOB]",          0, 1, cmd_queue_ls,    queue_ls_opts,    "all queues: counts, oldest task, rates, workers, what holds them up"},
+	{"queue pause", "QUEUE",           1, 1, cmd_queue_pause, create_opts,      "hand out none of its tasks; pushes and reports go on"},
+	{"queue purge", "QUEUE",           1, 1, cmd_queue_purge, purge_opts,       "remove the tasks that the options choose"},
+	{"queue resume", "QUEUE",          1, 1, cmd_queue_resume, create_opts,     "hand out tasks again"},
+	{"queue rm",    "QUEUE",           1, 1, cmd_queue_rm,    queue_rm_opts,    "remove a queue and its policy"},
+	{"queue set",   "QUEUE NAME=VALUE...", 2, 16, cmd_queue_set, create_opts,   "set limits, such as lease=2h max_payload=256KiB; lease= takes it back to the file's"},
+	{"queue show",  "QUEUE",           1, 1, cmd_queue_show,  NULL,             "one queue: what holds it up, tasks, ages, rates, policy and where it comes from"},
 	{"stats",       "",                0, 0, cmd_stats,       NULL,             "the server's numbers"},
+	{"task extend", "QUEUE ID...",     2, 1001, cmd_task_extend, task_extend_opts, "extend the leases of tasks that a worker holds"},
 	{"task ls",     "QUEUE",           1, 1, cmd_task_ls,     task_ls_opts,     "tasks of one state"},
 	{"task push",   "QUEUE [PAYLOAD]", 1, 2, cmd_task_push,   task_push_opts,   "push PAYLOAD (JSON), or one for each line of standard input"},
 	{"task report", "QUEUE",           1, 1, cmd_task_report, task_report_opts, "report tasks finished or failed"},
+	{"task retry",  "QUEUE [ID...]",   1, 100000, cmd_task_retry, task_retry_opts, "put tasks to todo at once: those that are named, or that the options choose"},
+	{"task rm",     "QUEUE [ID...]",   1, 100000, cmd_task_rm, purge_opts,      "remove tasks: those that are named, or that the options choose"},
 	{"task show",   "QUEUE ID",        2, 2, cmd_task_show,   NULL,             "one task, whole"},
 	{"task take",   "QUEUE",           1, 1, cmd_task_take,   task_take_opts,   "take tasks under a lease"},
 	{"token add",   "NAME",            1, 1, cmd_token_add,   token_add_opts,   "make an access token and print it, this once"},

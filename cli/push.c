@@ -441,7 +441,9 @@ push_batch(struct push *p)
 	/* The ids of the next batch are of its time. */
 	clock_refresh();
 	progress_show(&p->progress, lines_bytes(p->lines), p->queued + p->known,
-	    p->refused);
+	    "%llu pushed, %llu refused",
+	    (unsigned long long)(p->queued + p->known),
+	    (unsigned long long)p->refused);
 }
 
 /* ---- input ------------------------------------------------------------ */
@@ -534,8 +536,8 @@ push_stream(struct cli *c, const struct push_plan *plan)
 	p->c = c;
 	p->plan = plan;
 	p->lines = lines_new(plan->fd, LINE_MAX_BYTES);
-	progress_init(
-	    &p->progress, c->stderr_is_terminal && !c->quiet, plan->fd);
+	progress_init(&p->progress, c->stderr_is_terminal && !c->quiet,
+	    progress_file_size(plan->fd));
 	buf_init(&p->text, TEXT_MAX);
 	buf_init(&p->body, TEXT_MAX);
 	buf_init(&p->reason, REASON_MAX);

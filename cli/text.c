@@ -171,6 +171,29 @@ text_add_when(struct buf *out, struct span time, int64_t now_ms)
 }
 
 void
+text_add_count(struct buf *out, uint64_t n)
+{
+	static const char units[] = "kMGTPE";
+	uint64_t whole = n, part = 0;
+	size_t unit = 0;
+
+	if (n < 100000) {
+		buf_add_u64(out, n);
+		return;
+	}
+	for (; whole >= 1000; unit++) {
+		part = whole % 1000;
+		whole /= 1000;
+	}
+	buf_add_u64(out, whole);
+	if (whole < 10)
+		buf_addf(out, ".%02u", (unsigned)(part / 10));
+	else if (whole < 100)
+		buf_addf(out, ".%u", (unsigned)(part / 100));
+	buf_add_char(out, units[unit - 1]);
+}
+
+void
 text_add_rate(struct buf *out, double per_second)
 {
 	if (!(per_second >= 0.05))

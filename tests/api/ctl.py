@@ -41,8 +41,9 @@ class Ran:
 
 def environment(more=None):
     """The environment of a schedctl, without what would change its output."""
-    env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "SCHEDCTL_SERVER")}
-    return {**env, "LC_ALL": "C.UTF-8", "TERM": "xterm", **(more or {})}
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("NO_COLOR", "SCHEDCTL_"))}
+    own = {"LC_ALL": "C.UTF-8", "TERM": "xterm", "XDG_CONFIG_HOME": "/nonexistent"}
+    return {**env, **own, **(more or {})}
 
 
 def url_of(schedd):
