@@ -20,6 +20,7 @@
 #include "core/loop.h"
 #include "core/mem.h"
 #include "core/metrics.h"
+#include "core/notify.h"
 #include "http/server.h"
 #include "janitor/janitor.h"
 #include "store/store.h"
@@ -32,9 +33,11 @@ struct program {
 
 	struct conf *conf;
 	struct loop *loop;
+	struct notify *notify;
 	struct store *store;
 	struct server *server;
 	struct janitor *janitor;
+	bool is_ready; /* the store was, once */
 	bool stopping;
 	bool drain_only; /* USR1: stay, but accept nothing */
 	bool drained;    /* and what was open then has ended */
@@ -184,6 +187,28 @@ raise_fd_limit(const struct conf *conf)
 		    (unsigned long long)want);
 }
 
+/* What goes on, for the service manager: "systemctl status". */
+static void
+add_status(struct buf *out, void *arg)
+{
+	const struct program *p = arg;
+	const char *why;
+
+	if (p->stopping)
+		buf_add_str(out, "stopping");
+	else if (p->drain_only)
+		buf_add_str(out, p->drained ? "drained" : "draining");
+	else if (!store_is_ready(p->store, &why))
+		buf_addf(out, "%s: %s",
+		    p->is_ready ? "degraded" : "waiting for Redis", why);
+	else if (server_is_over_memory(p->server))
+		buf_add_str(out, "degraded: over limits.max_memory, pushes "
+				 "are refused");
+	else
+		buf_addf(
+		    out, "ready, durability: %s", store_durability(p->store));
+}
+
 static void
 turn_on_end(uint64_t held_us)
 {
@@ -209,6 +234,7 @@ start(struct program *p, struct buf *why)
 	loop_on_signal(p->loop, SIGHUP, on_reload, p);
 	log_info("server.starting", "version=%s pid=%d", SCHEDD_VERSION,
 	    (int)getpid());
+	p->notify = notify_open(p->loop, add_status, p);
 	err = store_open(&p->store, p->loop, p->conf, why);
 	if (err != ERR_OK)
 		return err;
@@ -225,6 +251,7 @@ static void
 begin_stop(struct program *p)
 {
 	p->stopping = true;
+	notify_stopping(p->notify, p->conf->server_drain_ms);
 	if (p->drain_only) {
 		if (p->drained)
 			stop_on_drained(p);
@@ -256,6 +283,8 @@ start_on_ready(enum err err, struct span why, void *arg)
 	}
 	if (err == ERR_OK) {
 		log_info("server.ready", "backend=%s", p->conf->redis[0].name);
+		p->is_ready = true;
+		notify_ready(p->notify);
 		return;
 	}
 	p->status = fail(err, why);
@@ -326,6 +355,7 @@ on_reload(int signo, void *arg)
 
 	(void)signo;
 	buf_init(&why, 4096);
+	notify_reloading(p->notify);
 	err = reload(p, &why);
 	if (err != ERR_OK) {
 		char text[1024];
@@ -339,6 +369,7 @@ on_reload(int signo, void *arg)
 		log_info("conf.reloaded", "file=%s",
 		    p->conf_file != NULL ? p->conf_file : "-");
 	}
+	notify_reloaded(p->notify);
 	buf_clear(&why);
 }
 
@@ -376,6 +407,7 @@ run(struct program *p)
 	janitor_free(p->janitor);
 	server_free(p->server);
 	store_free(p->store);
+	notify_free(p->notify);
 	loop_free(p->loop);
 	buf_clear(&why);
 	return p->status;
