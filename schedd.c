@@ -99,22 +99,16 @@ static void
 usage(FILE *to)
 {
 	fputs("usage: schedd [-c FILE] [--check] [--print-config] [--version]\n"
-	      "              [--section.key=value ...]\n"
+	      "              [--SECTION.KEY=VALUE ...]\n"
 	      "\n"
 	      "A task scheduler for fleets of workers: HTTP API, tasks in "
-	      "Redis.\n"
-	      "\n"
-	      "  -c FILE               read settings from FILE\n"
-	      "  --check               say whether the settings are valid, "
-	      "and exit\n"
-	      "  --print-config        print all settings and where they "
-	      "come from\n"
-	      "  --section.key=value   a setting, over the file "
-	      "(--http.listen=127.0.0.1:0)\n"
-	      "  --version, --help\n"
-	      "\n"
-	      "Settings: docs/config.md. Signals: TERM and INT drain and stop, "
-	      "USR1 drains,\nHUP reads the settings again.\n",
+	      "Redis.\n\n",
+	    to);
+#define O(words, does) fprintf(to, "  %-21s %s\n", words, does);
+#include "schedd.def"
+#undef O
+	fputs("\nSettings: schedd.conf(5). Signals: TERM and INT drain and "
+	      "stop, USR1 drains,\nHUP reads the settings again.\n",
 	    to);
 }
 
