@@ -20,6 +20,7 @@ enum { PAGE_MAX = 1 << 20, NAME_MAX_BYTES = 512 };
 struct man {
 	const char *folder, *version, *date;
 	struct buf out;
+	char last_family[NAME_MAX_BYTES]; /* of settings; its heading */
 };
 
 /* What a line "@word argument" stands for. */
@@ -146,7 +147,7 @@ without_facts(struct span body, const char *heading)
 	struct span line;
 
 	while (page_line(&body, &line))
-		if (line.len > 5 && memcmp(line.p, "Type:", 5) == 0)
+		if (page_begins(line, "Type:"))
 			return body;
 	die("docs/config.md: %s has no line 'Type: ...'", heading);
 }
@@ -171,17 +172,39 @@ add_facts(
 	buf_clear(&facts);
 }
 
+/* Settings that are there once for each of several parts, such as
+ * log.level.http, have one section on the page: log.level.COMPONENT. */
+static bool
+is_of_family(const struct buf *page, const struct conf_row *row,
+    char heading[NAME_MAX_BYTES])
+{
+	const char *dot = strchr(row->key, '.');
+	struct span body;
+
+	(void)snprintf(
+	    heading, NAME_MAX_BYTES, "### %s.%s", row->section, row->key);
+	if (dot == NULL || page_find(buf_span(page), heading, &body))
+		return false;
+	(void)snprintf(heading, NAME_MAX_BYTES, "### %s.%.*s.COMPONENT",
+	    row->section, (int)(dot - row->key), row->key);
+	return true;
+}
+
 static void
 add_setting(struct man *m, const struct buf *page, const struct conf_row *row,
     const struct conf_spec *spec)
 {
 	char heading[NAME_MAX_BYTES];
+	const char *key;
 
-	(void)snprintf(
-	    heading, sizeof(heading), "### %s.%s", row->section, row->key);
-	buf_add_str(&m->out, ".TP 7\n\\fB");
-	roff_add_code(&m->out, span_of(row->key));
-	buf_add_str(&m->out, "\\fR\n");
+	if (is_of_family(page, row, heading) &&
+	    strcmp(m->last_family, heading) == 0)
+		return;
+	memcpy(m->last_family, heading, sizeof(heading));
+	key = heading + strlen("### ") + strlen(row->section) + strlen(".");
+	buf_add_str(&m->out, ".TP 7\n");
+	roff_add_usage(&m->out, span_of(key));
+	buf_add_char(&m->out, '\n');
 	add_facts(&m->out, row, spec);
 	buf_add_str(&m->out, ".RS\n");
 	roff_add_blocks(&m->out,
