@@ -99,7 +99,7 @@ static void
 usage(FILE *to)
 {
 	fputs("usage: schedd [-c FILE] [--check] [--print-config] [--version]\n"
-	      "              [--SECTION.KEY=VALUE ...]\n"
+	      "              [--section.key=value ...]\n"
 	      "\n"
 	      "A task scheduler for fleets of workers: HTTP API, tasks in "
 	      "Redis.\n\n",

@@ -284,7 +284,7 @@ static void
 begin_code(struct buf *out)
 {
 	buf_add_str(
-	    out, roff_is_at_start(out) ? ".RS 4\n.EX\n" : ".sp\n.RS 4\n.EX\n");
+	    out, roff_is_at_start(out) ? ".RS 2\n.EX\n" : ".sp\n.RS 2\n.EX\n");
 }
 
 /* To the closing fence. */
