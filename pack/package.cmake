@@ -26,9 +26,9 @@ set(CPACK_DEBIAN_PACKAGE_DEPENDS "redis-server (>= 5:7.0), \
 systemd | systemd-standalone-sysusers | systemd-sysusers")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "prometheus, zsh | bash-completion")
 
-# Scripts for dpkg, and the files that are the administrator's from then on.
-file(CONFIGURE OUTPUT conffiles @ONLY CONTENT
-	"${CMAKE_INSTALL_FULL_SYSCONFDIR}/schedd/schedd.conf\n")
+# Scripts for dpkg, and what it is not to overwrite.
+list(JOIN settings_files "\n" conffiles)
+file(CONFIGURE OUTPUT conffiles CONTENT "${conffiles}\n" @ONLY)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${CMAKE_CURRENT_BINARY_DIR}/conffiles
 	${CMAKE_CURRENT_SOURCE_DIR}/deb/postinst
 	${CMAKE_CURRENT_SOURCE_DIR}/deb/postrm

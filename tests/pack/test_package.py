@@ -96,7 +96,8 @@ def test_control(package):
     assert {"redis-server", "systemd", "libc6", "libevent-2.1-7", "libssl3"} <= set(needs)
     # All of that is on the machine that the programs were built on.
     assert "ii " * len(needs) == run("dpkg-query", "-W", "-f", "${db:Status-Abbrev}", *needs)
-    assert run("dpkg-deb", "-I", package, "conffiles") == "/etc/schedd/schedd.conf\n"
+    conffiles = run("dpkg-deb", "-I", package, "conffiles").splitlines()
+    assert conffiles == [name for _, _, name in reviewed() if name.startswith("/etc/")]
     for script in ("postinst", "prerm", "postrm"):
         text = run("dpkg-deb", "-I", package, script)
         assert text.startswith("#!/bin/sh\n") and "\nset -e\n" in text
@@ -269,7 +270,11 @@ def test_life_of_the_package(package, tmp_path):
     assert settings.read_text() == "# mine\n" and (state / "task").exists()
 
     (tmp_path / "etc/schedd/key.pem").write_text("")
+    logs = tmp_path / "var/log/schedd"
+    logs.mkdir()
+    (logs / "error.log").write_text("")
     dpkg.do("-P", "schedd")
-    assert not settings.exists() and not state.exists() and not dpkg.wants()
+    assert not settings.exists() and not state.exists() and not logs.exists()
+    assert not dpkg.wants()
     # What the package did not bring, it does not take.
     assert (tmp_path / "etc/schedd/key.pem").exists()
