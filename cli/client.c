@@ -274,7 +274,7 @@ client_close(struct client *c)
 /* ---- one request ------------------------------------------------------ */
 
 void
-client_begin(struct client *c, const struct client_request *r)
+client_prepare(struct client *c, const struct client_request *r)
 {
 	buf_reset(&c->answer, ANSWER_KEEP);
 	c->curl_text[0] = '\0';
@@ -376,14 +376,6 @@ client_read_head(struct client *c, struct client_answer *out)
 		return;
 	at = curl_getdate(date->value, NULL);
 	out->date_ms = at > 0 ? (int64_t)at * 1000 : 0;
-}
-
-void
-client_prepare(struct client *c, const struct client_request *request)
-{
-	buf_reset(&c->answer, ANSWER_MAX);
-	c->curl_text[0] = '\0';
-	client_set_request(c, request);
 }
 
 enum err

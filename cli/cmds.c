@@ -30,7 +30,7 @@ static const struct opt create_opts[] = {
 };
 
 static const struct opt queue_ls_opts[] = {
-	{.name = "sort",    .value = "COLUMN", .help = "the greatest first: todo, doing, delayed, failed, dead, finish, oldest, in, out, workers; or by name"},
+	{.name = "sort",    .value = "COLUMN", .help = "the greatest first: todo, doing, delayed, failed, dead, finish, oldest, in, out, workers; or by name", .words = "todo doing delayed failed dead finish oldest in out workers name"},
 	{.name = "reverse", .letter = 'r', .help = "in the opposite order"},
 	{0},
 };
@@ -41,7 +41,7 @@ static const struct opt queue_rm_opts[] = {
 };
 
 static const struct opt purge_opts[] = {
-	{.name = "state",       .value = "S", .help = "todo, doing, delayed, failed, dead, finish, several with commas between, or all"},
+	{.name = "state",       .value = "S", .help = "todo, doing, delayed, failed, dead, finish, several with commas between, or all", .words = "todo doing delayed failed dead finish all", .list = true},
 	{.name = "match",       .value = "GLOB", .help = "only ids that match, such as 'mail-*'"},
 	{.name = "error-match", .value = "TEXT", .help = "only those whose last error contains this, whatever its case (failed, dead)"},
 	{.name = "older",       .value = "S", .help = "only those that are in their state for longer: 30m, 2h, 7d"},
@@ -58,7 +58,7 @@ static const struct opt task_extend_opts[] = {
 };
 
 static const struct opt task_ls_opts[] = {
-	{.name = "state",       .value = "S", .help = "todo (unless given), doing, delayed, failed, dead or finish"},
+	{.name = "state",       .value = "S", .help = "todo (unless given), doing, delayed, failed, dead or finish", .words = "todo doing delayed failed dead finish"},
 	{.name = "match",       .value = "GLOB", .help = "only ids that match, such as 'mail-*'"},
 	{.name = "error-match", .value = "TEXT", .help = "only those whose last error contains this, whatever its case (failed, dead)"},
 	{.name = "older",       .value = "S", .help = "only those that are in their state for longer: 30m, 2h, 7d"},
@@ -69,7 +69,7 @@ static const struct opt task_ls_opts[] = {
 };
 
 static const struct opt task_retry_opts[] = {
-	{.name = "state",       .value = "S", .help = "dead (unless given), failed, delayed, several with commas between, or all"},
+	{.name = "state",       .value = "S", .help = "dead (unless given), failed, delayed, several with commas between, or all", .words = "dead failed delayed all", .list = true},
 	{.name = "match",       .value = "GLOB", .help = "only ids that match, such as 'mail-*'"},
 	{.name = "error-match", .value = "TEXT", .help = "only those whose last error contains this, whatever its case (failed, dead)"},
 	{.name = "older",       .value = "S", .help = "only those that are in their state for longer: 30m, 2h, 7d"},
@@ -81,7 +81,7 @@ static const struct opt task_retry_opts[] = {
 
 static const struct opt task_push_opts[] = {
 	{.name = "id",           .value = "ID", .help = "the task's id; one is made unless given"},
-	{.name = "priority",     .value = "P", .help = "high, normal or low"},
+	{.name = "priority",     .value = "P", .help = "high, normal or low", .words = "high normal low"},
 	{.name = "delay",        .value = "S", .help = "not before so many seconds have passed (also 10m, 2h)"},
 	{.name = "run-at",       .value = "T", .help = "not before this time: 2026-01-02T03:04:05Z, or seconds since 1970"},
 	{.name = "max-attempts", .value = "N", .help = "how often it may be handed out"},
@@ -123,7 +123,7 @@ static const struct opt task_take_opts[] = {
 };
 
 static const struct opt token_add_opts[] = {
-	{.name = "role",    .value = "R", .required = true, .help = "producer, worker, viewer, operator or admin"},
+	{.name = "role",    .value = "R", .required = true, .help = "producer, worker, viewer, operator or admin", .words = "producer worker viewer operator admin"},
 	{.name = "queue",   .value = "GLOB", .many = true, .help = "on queues that match, all unless given; may be given often"},
 	{.name = "expires", .value = "S", .help = "ends by itself after so many seconds (also 12h, 90d)"},
 	{0},

@@ -183,8 +183,7 @@ call_end(struct wire_call *call, CURLcode code)
 
 	ASSERT(
 	    curl_multi_remove_handle(w->multi, call->client->curl) == CURLM_OK);
-	result.err =
-	    client_end(call->client, code, &result.answer);
+	result.err = client_end(call->client, code, &result.answer);
 	/* Busy while it calls back, as the answer is in it: what is sent from
 	 * there takes another one. */
 	call->cb(&result, call->arg);

@@ -11,6 +11,7 @@ ARROWS = {
     "http": ("core/", "http/", "store/store.h"),
     "janitor": ("core/", "janitor/", "store/store.h"),
     "cli": ("core/", "cli/"),
+    "pack": ("core/", "cli/", "pack/", "schedd.def"),
 }
 
 # Where a third-party header may stand.
@@ -68,7 +69,7 @@ def check(rel):
 
 
 def main():
-    sources = files(".c", ".h", under=PRODUCT + ("schedd.c",))
+    sources = files(".c", ".h", under=PRODUCT + ("pack", "schedd.c"))
     finish([f for rel in sources for f in check(rel)], len(sources))
 
 
