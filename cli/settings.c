@@ -45,7 +45,8 @@ static const struct {
 
 /* Keeps the value, in place of what was there. */
 static void
-keep(struct settings *s, enum settings_key which, const char *text, const char *from)
+keep(struct settings *s, enum settings_key which, const char *text,
+    const char *from)
 {
 	free(s->values[which].text);
 	free(s->values[which].from);
