@@ -258,6 +258,8 @@ args_parse(struct args *a, const struct cmd_set *set, int argc,
 			    i + 1 < argc ? argv[i + 1] : NULL, &used, why);
 		else
 			err = take_word(a, set, argv[i], why);
+		if (!a->options_ended)
+			a->plain_count = a->word_count;
 		i += used ? 1 : 0;
 	}
 	return err != ERR_OK ? err : check_all(a, set, why);

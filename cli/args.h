@@ -60,7 +60,8 @@ struct args {
 	size_t word_count;
 	struct args_given *given; /* options, in order */
 	size_t given_count;
-	bool options_ended; /* "--" came */
+	bool options_ended; /* "--" came, */
+	size_t plain_count; /* behind so many of the words */
 };
 
 /*

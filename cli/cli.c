@@ -15,7 +15,12 @@
 #include "core/arena.h"
 #include "core/clock.h"
 
-enum { SAY_MAX = 64 * 1024, OUT_MAX = 1 << 30, ARENA_MAX = 1 << 30 };
+enum {
+	SAY_MAX = 64 * 1024,
+	OUT_MAX = 1 << 30,
+	ARENA_MAX = 1 << 30,
+	PATH_MAX_BYTES = 8192
+};
 
 /* ---- the run ---------------------------------------------------------- */
 
@@ -150,6 +155,25 @@ cli_queue_path(
 	client_add_segment(path, span_of(queue));
 	buf_add_str(path, tail);
 	return CLI_DONE;
+}
+
+enum cli_exit
+cli_post_queue(struct cli *c, const char *tail, struct span body,
+    uint64_t wait_ms, struct client_answer *answer)
+{
+	struct client_request request = {
+	    .method = "POST", .body = body, .wait_ms = wait_ms};
+	enum cli_exit result;
+	struct buf path;
+
+	buf_init(&path, PATH_MAX_BYTES);
+	result = cli_queue_path(c, args_word(c->args, 0), tail, &path);
+	if (result == CLI_DONE) {
+		request.path = cli_path(&path);
+		result = cli_call(c, &request, answer);
+	}
+	buf_clear(&path);
+	return result;
 }
 
 const char *

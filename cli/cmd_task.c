@@ -1,5 +1,5 @@
-/* schedctl task ...: extend, report, retry, rm, show, take. For ls see
- * cmd_task_ls.c, for push cmd_push.c. */
+/* schedctl task ...: extend, report, retry, rm, show. For ls see
+ * cmd_task_ls.c, for push cmd_push.c, for take cmd_take.c. */
 
 #include <stdio.h>
 #include <string.h>
@@ -21,38 +21,6 @@ enum {
 	CELL_MAX = 4096,
 	ID_MAX = 64 * 1024 /* of a word that may be no id */
 };
-
-/* "/v1/queues/QUEUE" + tail, POST of body. */
-static enum cli_exit
-post_to_queue(struct cli *c, const char *tail, struct span body,
-    uint64_t wait_ms, struct client_answer *answer)
-{
-	struct client_request request = {
-	    .method = "POST", .body = body, .wait_ms = wait_ms};
-	enum cli_exit result;
-	struct buf path;
-
-	buf_init(&path, PATH_MAX_BYTES);
-	result = cli_queue_path(c, args_word(c->args, 0), tail, &path);
-	if (result == CLI_DONE) {
-		request.path = cli_path(&path);
-		result = cli_call(c, &request, answer);
-	}
-	buf_clear(&path);
-	return result;
-}
-
-/* A cell that says when. */
-static void
-add_when(struct table *t, struct span time)
-{
-	struct buf text;
-
-	buf_init(&text, CELL_MAX);
-	text_add_when(&text, time, clock_now_ms());
-	table_add(t, buf_span(&text));
-	buf_clear(&text);
-}
 
 /* Says each refused id; how many there were. False: not understood. */
 static bool
@@ -154,7 +122,7 @@ cmd_task_extend(struct cli *c)
 	result = extend_add_body(c, &body);
 	if (result == CLI_DONE)
 		result =
-		    post_to_queue(c, "/extend", buf_span(&body), 0, &answer);
+		    cli_post_queue(c, "/extend", buf_span(&body), 0, &answer);
 	buf_clear(&body);
 	return result == CLI_DONE ? extend_tell(c, &answer) : result;
 }
@@ -254,7 +222,7 @@ cmd_task_report(struct cli *c)
 		return result;
 	buf_init(&body, BODY_MAX);
 	report_add_body(c, &body);
-	result = post_to_queue(c, "/report", buf_span(&body), 0, &answer);
+	result = cli_post_queue(c, "/report", buf_span(&body), 0, &answer);
 	buf_clear(&body);
 	return result == CLI_DONE ? report_tell(c, &answer) : result;
 }
@@ -308,97 +276,4 @@ cmd_task_show(struct cli *c)
 	if (result != CLI_DONE)
 		return result;
 	return cli_show(c, &answer, task_view_add, "expected a task");
-}
-
-/* ---- take ------------------------------------------------------------- */
-
-static bool
-take_add_rows(struct table *t, struct arena *a, struct span list)
-{
-	static const struct row_field fields[] = {{"id", false},
-	    {"attempt", false}, {"lease_until", false}, {"payload", true}};
-	struct span f[4];
-	struct scan s;
-
-	scan_init(&s, list);
-	if (!scan_array(&s))
-		return false;
-	while (scan_item(&s)) {
-		if (!row_read(&s, a, fields, 4, f))
-			return false;
-		table_add(t, f[0]);
-		table_add(t, f[1]);
-		add_when(t, f[2]);
-		table_add(t, f[3]);
-	}
-	return scan_end(&s) == ERR_OK;
-}
-
-static enum cli_exit
-take_print(struct cli *c, struct span body)
-{
-	static const struct table_column columns[] = {{"ID", TABLE_LEFT},
-	    {"ATTEMPT", TABLE_RIGHT}, {"LEASE ENDS", TABLE_RIGHT},
-	    {"PAYLOAD", TABLE_LEFT}};
-	static const struct row_field fields[] = {
-	    {"tasks", false}, {"paused", false}};
-	struct table *t = table_new(columns, COUNT_OF(columns));
-	struct arena *a = arena_new(OUT_MAX);
-	enum cli_exit result = CLI_DONE;
-	struct span f[2];
-
-	if (!row_read_all(body, a, fields, 2, f) || !take_add_rows(t, a, f[0]))
-		result = cli_bad_answer(c, "expected a list of tasks");
-	else if (table_rows(t) > 0)
-		cli_write_table(c, t);
-	else if (!c->quiet)
-		cli_say(
-		    span_is(f[1], "true") ? "the queue is paused" : "no tasks");
-	arena_free(a);
-	table_free(t);
-	return result;
-}
-
-static enum cli_exit
-take_add_body(const struct cli *c, struct buf *body)
-{
-	enum cli_exit result = CLI_DONE;
-
-	buf_add_str(body, "{\"worker\":");
-	buf_add_json(body, span_of(args_value(c->args, "worker")));
-	if (!args_has(c->args, "count"))
-		buf_add_str(body, ",\"count\":1");
-	else
-		result = cli_add_number(c, body, "count", "count");
-	if (result == CLI_DONE)
-		result = cli_add_seconds(c, body, "wait", "wait_s");
-	if (result == CLI_DONE)
-		result = cli_add_seconds(c, body, "lease", "lease_s");
-	buf_add_char(body, '}');
-	return result;
-}
-
-enum cli_exit
-cmd_task_take(struct cli *c)
-{
-	const char *wait = args_value(c->args, "wait");
-	struct client_answer answer;
-	enum cli_exit result =
-	    cli_check_name(c, "--worker", args_value(c->args, "worker"));
-	uint64_t wait_ms = 0;
-	struct buf body;
-
-	if (result != CLI_DONE)
-		return result;
-	buf_init(&body, BODY_MAX);
-	result = take_add_body(c, &body);
-	if (wait != NULL && !str_to_ms(span_of(wait), &wait_ms))
-		wait_ms = 0;
-	if (result == CLI_DONE)
-		result = post_to_queue(
-		    c, "/take", buf_span(&body), wait_ms, &answer);
-	buf_clear(&body);
-	if (result != CLI_DONE)
-		return result;
-	return c->json ? cli_document(c, &answer) : take_print(c, answer.body);
 }

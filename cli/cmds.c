@@ -86,8 +86,15 @@ static const struct opt task_push_opts[] = {
 	{.name = "run-at",       .value = "T", .help = "not before this time: 2026-01-02T03:04:05Z, or seconds since 1970"},
 	{.name = "max-attempts", .value = "N", .help = "how often it may be handed out"},
 	{.name = "replace",      .help = "push again what is finished or dead"},
-	{.name = "raw",          .help = "PAYLOAD, or each line, is text and becomes a JSON string"},
+	{.name = "file",         .value = "FILE", .many = true, .help = "lines of this file, also packed by gzip; - is standard input; may be given often"},
+	{.name = "lines",        .help = "each line is text and becomes a JSON string"},
+	{.name = "raw",          .help = "the same, as said of a PAYLOAD: it is text"},
 	{.name = "tasks",        .help = "each line is a task: {\"id\":...,\"payload\":...}"},
+	{.name = "id-from",      .value = "FIELD", .help = "each line is an object, and this member of it is also the id"},
+	{.name = "batch",        .value = "N", .help = "so many tasks a request, 1-1000; 500 unless given"},
+	{.name = "parallel",     .value = "N", .help = "so many requests at a time, 1-8; 1, which keeps the order, unless given"},
+	{.name = "resume",       .value = "FILE", .help = "note there what is acknowledged, and go on behind it the next time"},
+	{.name = "refused",      .value = "FILE", .help = "write the refused lines there, with the reasons"},
 	{0},
 };
 
@@ -100,10 +107,18 @@ static const struct opt task_report_opts[] = {
 };
 
 static const struct opt task_take_opts[] = {
-	{.name = "worker", .value = "W", .required = true, .help = "who takes them"},
-	{.name = "count",  .value = "N", .help = "at most so many tasks, 1 unless given"},
-	{.name = "wait",   .value = "S", .help = "wait so long for work, up to 60 s"},
+	{.name = "worker", .value = "W", .help = "who takes them; with a command HOST:PID unless given"},
+	{.name = "count",  .value = "N", .help = "at most so many tasks, 1 unless given; with a command: ends after so many"},
+	{.name = "wait",   .value = "S", .help = "wait so long for work, up to 60 s; with a command: ends when none came for so long"},
 	{.name = "lease",  .value = "S", .help = "how long they may be kept; the queue's lease unless given"},
+	{.name = "exec",   .value = "CMD", .help = "run this by /bin/sh for each task; or give a program and its words behind --"},
+	{.name = "jobs",   .value = "N", .letter = 'j', .help = "so many commands at a time, 1 unless given, up to 128"},
+	{.name = "task-timeout", .value = "S", .help = "end a command that takes longer, and report it failed"},
+	{.name = "dead-exit", .value = "N", .many = true, .help = "a command with this exit code is not tried again; 65 unless given; may be given often"},
+	{.name = "result", .help = "what a command writes to stdout, if it is one JSON value, is the task's result"},
+	{.name = "raw",    .help = "a payload that is a string goes to the command as its text"},
+	{.name = "grace",  .value = "S", .help = "on Ctrl-C commands may go on so long, 30 s unless given"},
+	{.name = "spool",  .value = "FILE", .help = "keep reports there until the server has taken them; in the state folder unless given"},
 	{0},
 };
 
@@ -111,6 +126,11 @@ static const struct opt token_add_opts[] = {
 	{.name = "role",    .value = "R", .required = true, .help = "producer, worker, viewer, operator or admin"},
 	{.name = "queue",   .value = "GLOB", .many = true, .help = "on queues that match, all unless given; may be given often"},
 	{.name = "expires", .value = "S", .help = "ends by itself after so many seconds (also 12h, 90d)"},
+	{0},
+};
+
+static const struct opt top_opts[] = {
+	{.name = "interval", .value = "S", .help = "ask so often, 2 s unless given"},
 	{0},
 };
 
@@ -133,15 +153,16 @@ static const struct cmd cmds[] = {
 	{"stats",       "",                0, 0, cmd_stats,       NULL,             "the server's numbers: readiness, latency, janitor, queues"},
 	{"task extend", "QUEUE ID...",     2, 1001, cmd_task_extend, task_extend_opts, "extend the leases of tasks that a worker holds"},
 	{"task ls",     "QUEUE",           1, 1, cmd_task_ls,     task_ls_opts,     "tasks of one state"},
-	{"task push",   "QUEUE [PAYLOAD]", 1, 2, cmd_task_push,   task_push_opts,   "push PAYLOAD (JSON), or one for each line of standard input"},
+	{"task push",   "QUEUE [PAYLOAD...]", 1, 100000, cmd_task_push, task_push_opts, "push each PAYLOAD (JSON), or each line of files or standard input"},
 	{"task report", "QUEUE",           1, 1, cmd_task_report, task_report_opts, "report tasks finished or failed"},
 	{"task retry",  "QUEUE [ID...]",   1, 100000, cmd_task_retry, task_retry_opts, "put tasks to todo at once: those that are named, or that the options choose"},
 	{"task rm",     "QUEUE [ID...]",   1, 100000, cmd_task_rm, purge_opts,      "remove tasks: those that are named, or that the options choose"},
 	{"task show",   "QUEUE ID",        2, 2, cmd_task_show,   NULL,             "one task, whole"},
-	{"task take",   "QUEUE",           1, 1, cmd_task_take,   task_take_opts,   "take tasks under a lease"},
+	{"task take",   "QUEUE [-- CMD...]", 1, 100000, cmd_task_take, task_take_opts, "take tasks under a lease; with a command, work on them"},
 	{"token add",   "NAME",            1, 1, cmd_token_add,   token_add_opts,   "make an access token and print it, this once"},
 	{"token ls",    "",                0, 0, cmd_token_ls,    NULL,             "all access tokens: role, queues, end, last use"},
 	{"token rm",    "NAME",            1, 1, cmd_token_rm,    NULL,             "end an access token"},
+	{"top",         "",                0, 0, cmd_top,         top_opts,         "queues, workers and the server, live on the whole screen"},
 	{"version",     "",                0, 0, cmd_version,     NULL,             "schedctl's and the server's version"},
 	{"worker ls",   "[GLOB]",          0, 1, cmd_worker_ls,   NULL,             "all workers: what they hold, when they were seen"},
 	{"worker rm",   "WORKER",          1, 1, cmd_worker_rm,   NULL,             "forget a worker and take its leases back at once"},

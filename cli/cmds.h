@@ -35,6 +35,7 @@ cmd_fn cmd_task_take;
 cmd_fn cmd_token_add;
 cmd_fn cmd_token_ls;
 cmd_fn cmd_token_rm;
+cmd_fn cmd_top;
 cmd_fn cmd_version;
 cmd_fn cmd_worker_ls;
 cmd_fn cmd_worker_rm;

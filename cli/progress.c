@@ -4,30 +4,26 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/text.h"
 #include "core/clock.h"
 
-enum { EVERY_US = 200000, BAR = 24, LINE_MAX_BYTES = 1024, WIDTH_UNKNOWN = 80 };
+enum {
+	EVERY_US = 200000,
+	BAR = 24,
+	PACE_WIDTH = 12, /* of the rate, about */
+	LINE_MAX_BYTES = 1024,
+	WIDTH_UNKNOWN = 80
+};
 
 void
 progress_init(struct progress *p, bool is_on, uint64_t total)
 {
 	*p = (struct progress){.is_on = is_on, .total = total};
 	p->begun_us = clock_mono_us_fresh();
-}
-
-uint64_t
-progress_file_size(int fd)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size < 0)
-		return 0;
-	return (uint64_t)st.st_size;
 }
 
 static void
@@ -74,6 +70,7 @@ progress_show(
 	char text[LINE_MAX_BYTES];
 	struct buf line;
 	struct span cut;
+	size_t width;
 	double part;
 	va_list ap;
 
@@ -86,14 +83,16 @@ progress_show(
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	width = terminal_width();
 	buf_init(&line, 2 * LINE_MAX_BYTES);
-	if (p->total > 0)
+	/* On a narrow terminal the words go before the picture. */
+	if (p->total > 0 && strlen(text) + BAR + PACE_WIDTH < width)
 		add_bar(&line, part);
 	buf_add_str(&line, text);
 	if (now > p->begun_us)
 		add_pace(&line, part, count, (double)(now - p->begun_us) / 1e6);
 	/* A line that wraps could not be wiped; the cursor needs a column. */
-	cut = text_cut(buf_span(&line), terminal_width() - 1);
+	cut = text_cut(buf_span(&line), width - 1);
 	fprintf(stderr, "\r\033[K%.*s", SPAN_ARG(cut));
 	fflush(stderr);
 	buf_clear(&line);

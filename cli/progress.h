@@ -14,8 +14,6 @@ struct progress {
 };
 
 void progress_init(struct progress *p, bool is_on, uint64_t total);
-/* The size of a file; 0 for what has none, such as a pipe. */
-uint64_t progress_file_size(int fd);
 
 /*
  * Draws "[####....]  42%  12500 pushed, 3 refused  4500/s  1m20s left", a few

@@ -1,6 +1,6 @@
 /* What secrets need; see secret.h. */
 
-#define _GNU_SOURCE /* explicit_bzero */
+#define _GNU_SOURCE                 /* explicit_bzero */
 #define OPENSSL_SUPPRESS_DEPRECATED /* SHA256_Init; see digest_sha256 */
 
 #include "core/secret.h"

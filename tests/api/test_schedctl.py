@@ -1,58 +1,13 @@
 """schedctl as people and programs use it, against real servers."""
 
-import json
-import os
 import re
-import subprocess
 import threading
 
 import pytest
 
-from ctl import LIMIT_S, Ran, environment, in_terminal, run, url_of
+from ctl import LIMIT_S, in_terminal, run, url_of
 from redisproc import free_port
 from server import wait_until
-
-MIB = 1024 * 1024
-
-
-class Streaming:
-    """A schedctl that is fed line by line."""
-
-    def __init__(self, *words):
-        # pylint: disable-next=consider-using-with
-        self.process = subprocess.Popen(
-            [os.environ["SCHEDCTL"], *words],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment(),
-        )
-        self.err = b""
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
-
-    def _read(self):
-        for line in self.process.stderr:
-            self.err += line
-
-    def feed(self, lines):
-        """Writes lines to its standard input."""
-        self.process.stdin.write("".join(f"{line}\n" for line in lines).encode())
-        self.process.stdin.flush()
-
-    def wait_said(self, text):
-        """Until it said that on stderr."""
-        wait_until(lambda: text.encode() in self.err, 30, f"{text!r}; got {self.err}")
-
-    def end(self):
-        """Closes its input; the exit code and stdout."""
-        self.process.stdin.close()
-        out = self.process.stdout.read().decode()
-        code = self.process.wait(LIMIT_S)
-        self.reader.join(LIMIT_S)
-        self.process.stdout.close()
-        self.process.stderr.close()
-        return Ran(code, out, self.err.decode())
 
 
 # -- where the server is -----------------------------------------------------
@@ -200,53 +155,6 @@ def test_version(ctl):
 # -- one task ----------------------------------------------------------------
 
 
-def test_push_one(ctl, queue):
-    got = ctl("task", "push", queue.name, '{"to":"you"}', "--id", "a")
-    assert got.code == 0 and got.out == "queued a\n" and got.err == ""
-    assert queue.task("a")["payload"] == {"to": "you"}
-    got = ctl("task", "push", queue.name, "2", "--id", "a")
-    assert got.code == 0 and got.out == "known a, todo\n"
-    assert queue.task("a")["payload"] == {"to": "you"}
-    made = ctl("task", "push", queue.name, "-5").out.split()[1]
-    assert queue.task(made)["payload"] == -5
-    got = ctl("task", "push", queue.name, "1", "--json").json
-    assert got["queued"] == 1 and got["tasks"][0]["status"] == "queued"
-    assert ctl("task", "push", queue.name, "1", "--quiet").out == ""
-
-
-def test_push_options(ctl, queue):
-    def push(task_id, *words):
-        got = ctl("task", "push", queue.name, "say \"x\"", "--raw", "--id", task_id, *words)
-        assert got.code == 0, got
-        return queue.task(task_id)
-
-    assert push("plain")["payload"] == 'say "x"'
-    assert push("high", "--priority", "high")["priority"] == "high"
-    assert push("delay", "--delay", "1h")["state"] == "delayed"
-    assert push("at", "--run-at", "2033-01-02T03:04:05Z")["due_at"] == "2033-01-02T03:04:05.000Z"
-    assert push("sec", "--run-at", "1988150400")["due_at"] == "2033-01-01T00:00:00.000Z"
-    assert push("tries", "--max-attempts", "7")["max_attempts"] == 7
-    queue.take(count=500)
-    queue.finish("plain")
-    assert push("plain")["state"] == "finish"
-    assert push("plain", "--replace")["state"] == "todo"
-    odd = 'o"dd\\/%2e?#='
-    assert push(odd)["id"] == odd
-    got = ctl("task", "show", queue.name, odd)
-    assert got.code == 0 and odd in got.out
-
-
-def test_push_refused(ctl, queue):
-    got = ctl("task", "push", queue.name, "1", "--priority", "urgent")
-    assert got.code == 1 and got.out == ""
-    assert "E305 FIELD_RANGE" in got.err and "priority" in got.err
-    queue.patch(max_tasks=1)
-    assert ctl("task", "push", queue.name, "1").code == 0
-    got = ctl("task", "push", queue.name, "1", "--json")
-    assert got.code == 1 and got.json["error"]["name"] == "QUEUE_FULL"
-    assert "E319 QUEUE_FULL" in got.err
-
-
 def test_life_of_a_task(ctl, queue):
     payload = '{"b": 1, "a":12345678901234567890, "c":[ ]}'
     ctl("task", "push", queue.name, payload, "--id", "a")
@@ -326,171 +234,6 @@ def test_take_without_answer(place):
     assert "may have been carried out" in got.err
 
 
-# -- a stream of tasks -------------------------------------------------------
-
-
-def test_push_payloads(ctl, queue):
-    lines = "".join(f'{{"n": {i}}}\n' for i in range(1234))
-    got = ctl("task", "push", queue.name, stdin=lines)
-    assert got.code == 0 and got.out == ""
-    assert got.err == "schedctl: queued 1234, known 0, refused 0\n"
-    taken = queue.take(count=1000) + queue.take(count=1000)
-    assert [t["payload"]["n"] for t in taken] == list(range(1234))
-    got = ctl("task", "push", queue.name, "--quiet", "--priority", "low", stdin="1")
-    assert got.code == 0 and got.err == ""
-    assert queue.take()[0]["payload"] == 1
-    assert ctl("task", "push", queue.name, stdin="").code == 0
-    assert ctl("task", "push", queue.name, stdin="\n\r\n \n").err.startswith(
-        "schedctl: queued 0, known 0, refused 0"
-    )
-
-
-def test_push_raw_lines(ctl, queue):
-    got = ctl("task", "push", queue.name, "--raw", stdin='one "1"\ntwo\r\n{not json\n')
-    assert got.code == 0, got
-    assert [t["payload"] for t in queue.take()] == ['one "1"', "two", "{not json"]
-
-
-def test_push_tasks(ctl, queue):
-    rows = [{"id": f"t{i}", "payload": i} for i in range(10)]
-    lines = "".join(json.dumps(row) + "\n" for row in rows)
-    got = ctl("task", "push", queue.name, "--tasks", stdin=lines)
-    assert got.code == 0 and "queued 10, known 0, refused 0" in got.err
-    got = ctl("task", "push", queue.name, "--tasks", stdin=lines + '{"payload":"new"}\n')
-    assert got.code == 0 and "queued 1, known 10, refused 0" in got.err
-    assert queue.counts() == {"todo": 11}
-
-
-def test_push_refused_lines(ctl, queue):
-    """Each bad line is named; the others go on, also those of its batch."""
-    queue.patch(max_payload=100)
-    lines = [f'{{"id":"t{i}","payload":{i}}}' for i in range(1, 1001)]
-    bad = {
-        3: ('{"id":"t3"', "E300 BODY_NOT_JSON"),
-        7: ("[7]", "E303 FIELD_TYPE"),
-        100: ('{"id":"t100"}', "E304 FIELD_MISSING"),
-        101: ('{"id":"t 101","payload":1}', "E313 TASK_ID_BAD"),
-        400: ('{"id":"t400","payload":1,"colour":"red"}', "E306 FIELD_UNKNOWN"),
-        499: ('{"id":"t499","payload":1,"priority":"urgent"}', "E305 FIELD_RANGE"),
-        700: (f'{{"id":"t700","payload":"{"x" * 200}"}}', "E318 PAYLOAD_TOO_LARGE"),
-        800: (f'{{"id":"t800","payload":"{"x" * MIB}"}}', "E318 PAYLOAD_TOO_LARGE"),
-        1000: ('{"id":"t1000","payload":"\xff"}', "E301 BODY_NOT_UTF8"),
-    }
-    for number, (line, _) in bad.items():
-        lines[number - 1] = line
-    text = "\n".join(lines).encode("latin-1")
-    got = ctl("task", "push", queue.name, "--tasks", "--json", stdin=text)
-    assert got.code == 4, got
-    said = dict(re.findall(r"schedctl: line (\d+): (\w+ \w+)", got.err))
-    assert said == {str(number): why for number, (_, why) in bad.items()}
-    assert f"queued {1000 - len(bad)}, known 0, refused {len(bad)}" in got.err
-    assert len(queue.ids("todo")) == 1000 - len(bad)
-    out = got.json
-    assert (out["queued"], out["exists"], out["refused"]) == (991, 0, 9)
-    assert sorted(t["line"] for t in out["tasks"]) == list(range(1, 1001))
-    for task in out["tasks"]:
-        if task["line"] in bad:
-            assert task["status"] == "refused" and task["error"]["code"]
-        else:
-            assert task == {"line": task["line"], "id": f"t{task['line']}", "status": "queued"}
-
-
-def test_push_all_refused(ctl, queue):
-    got = ctl("task", "push", queue.name, stdin="{\nnot json\n")
-    assert got.code == 1 and "queued 0, known 0, refused 2" in got.err
-    queue.patch(max_payload=1)
-    got = ctl("task", "push", queue.name, stdin="12\n34\n")
-    assert got.code == 1 and got.err.count("E318 PAYLOAD_TOO_LARGE") == 2
-
-
-def test_push_large_lines(ctl, queue):
-    """More than one request may hold, in lines of almost 1 MiB."""
-    queue.patch(max_payload=MIB)
-    lines = "".join(f'"{chr(97 + i) * (MIB - 2)}"\n' for i in range(20))
-    got = ctl("task", "push", queue.name, stdin=lines)
-    assert got.code == 0 and "queued 20" in got.err
-    got = ctl("task", "push", queue.name, stdin=f'"{"x" * MIB}"\n1\n')
-    assert got.code == 4 and "line 1: E318" in got.err and "queued 1," in got.err
-
-
-def test_push_waits_for_room(schedd, queue):
-    """A full queue is waited for, and nothing is lost or pushed twice."""
-    queue.patch(max_tasks=100)
-    stream = Streaming("--server", url_of(schedd), "task", "push", queue.name)
-    stream.feed(range(250))
-    stream.process.stdin.close()
-    stream.wait_said("schedctl: waiting: E319 QUEUE_FULL")
-    seen = []
-
-    def drain():
-        tasks = queue.take(count=50)
-        seen.extend(t["payload"] for t in tasks)
-        if tasks:
-            queue.finish(*[t["id"] for t in tasks])
-        return len(seen) >= 250
-
-    wait_until(drain, 50, "250 tasks")
-    got = stream.end()
-    assert got.code == 0 and "queued 250, known 0, refused 0" in got.err
-    assert sorted(seen) == list(range(250)) and queue.counts() == {"finish": 250}
-
-
-def test_push_gives_up(ctl, queue):
-    queue.patch(max_tasks=100)
-    lines = "".join(f"{i}\n" for i in range(600))
-    got = ctl("--timeout", "1500ms", "task", "push", queue.name, stdin=lines)
-    assert got.code == 4
-    assert "schedctl: gave up: E319 QUEUE_FULL" in got.err
-    assert "of lines 1 to 500, 400 were not pushed, and none behind them" in got.err
-    assert "queued 100, known 0, refused 0" in got.err
-    got = ctl("--timeout", "1500ms", "task", "push", queue.name, "--json", stdin="1\n")
-    assert got.code == 1 and got.json["queued"] == 0
-
-
-def todo_of(one):
-    """How many tasks wait in the queue q, which may not exist yet."""
-    with one.client() as client:
-        got = client.get("/v1/queues/q")
-        return got.json["counts"]["todo"] if got.status == 200 else 0
-
-
-@pytest.mark.parametrize("hard", [False, True], ids=["restart", "kill"])
-def test_push_over_restart(place, hard):
-    """The server goes and comes back in the middle: each task once."""
-    port = free_port()
-    one = place.schedd(args=[f"--http.listen=127.0.0.1:{port}"])
-    stream = Streaming("--server", f"http://127.0.0.1:{port}", "task", "push", "q")
-    stream.feed(range(1000))
-
-    wait_until(lambda: todo_of(one) == 1000, 30, "the first thousand")
-    if hard:
-        one.kill()
-    else:
-        one.stop()
-    stream.feed(range(1000, 2000))
-    stream.wait_said("schedctl: waiting: ")
-    one.start()
-    got = stream.end()
-    assert got.code == 0 and "queued 2000, known 0, refused 0" in got.err, got
-    assert todo_of(one) == 2000
-
-
-def test_push_server_stays_away(place):
-    port = free_port()
-    one = place.schedd(args=[f"--http.listen=127.0.0.1:{port}"])
-    server = ("--server", f"http://127.0.0.1:{port}")
-    stream = Streaming(*server, "--timeout", "2s", "task", "push", "q")
-    stream.feed(range(500))
-
-    wait_until(lambda: todo_of(one) == 500, 30, "the first batch")
-    one.stop()
-    stream.feed(range(10))
-    got = stream.end()
-    assert got.code == 4 and "gave up: cannot reach" in got.err
-    assert "queued 500, known 0, refused 0" in got.err
-    assert "of lines 501 to 510, 10 were" in got.err
-
-
 # -- terminals ---------------------------------------------------------------
 
 
@@ -536,18 +279,6 @@ def test_terminal_width_and_colour(schedd, queue):
     # A pipe gets all of it, without colour.
     got = run(*words)
     assert "y" * 200 in got.out and "\x1b[" not in got.out
-
-
-def test_progress(schedd, queue):
-    """On a terminal a line is drawn and wiped; the summary stays."""
-    lines = b"".join(b"%d\n" % i for i in range(5000))
-    words = ["--server", url_of(schedd), "task", "push", queue.name]
-    code, out = in_terminal(words, stdin=lines)
-    assert code == 0
-    assert re.search(rb"\r\x1b\[K\d+ pushed, 0 refused  [0-9.]+/s", out)
-    assert out.endswith(b"\r\x1b[Kschedctl: queued 5000, known 0, refused 0\r\n")
-    code, out = in_terminal([*words, "--quiet"], stdin=lines)
-    assert code == 0 and out == b""
 
 
 def test_output_has_no_taker(ctl):

@@ -457,7 +457,7 @@ case_act_on_sets(struct world *w)
 	    "*a*1*", "[", "a-[1"};
 	static const char *const names[] = {
 	    "a-1", "a-2", "a-3", "b-1", "b-5", "c-5", "[", "a-[1"};
-	struct store_filter f = {.state = TASK_TODO};
+	struct store_filter f = {.state = TASK_TODO, .dry_run = true};
 	struct seen s;
 
 	for (size_t i = 0; i < COUNT_OF(names); i++)
@@ -470,25 +470,29 @@ case_act_on_sets(struct world *w)
 			continue; /* an empty one is refused above us */
 		for (size_t i = 0; i < COUNT_OF(names); i++)
 			expected += glob_match(f.match, span_of(names[i]));
-		s = act(w, STORE_PURGE, true, &f);
+		memset(&s, 0, sizeof(s));
+		store_act_on(w->store, Q, STORE_PURGE, &f, on_count, &s);
+		wait_for(w, &s);
 		assert_int_equal(s.err, ERR_OK);
 		assert_int_equal(s.count, expected);
-		assert_int_equal(s.looked, COUNT_OF(names));
 	}
 	assert_int_equal(queue_now(w).queue.counts[TASK_TODO], 8);
+	f.dry_run = false;
 	f.match = SPAN("b-*");
-	s = act(w, STORE_PURGE, false, &f);
+	memset(&s, 0, sizeof(s));
+	store_act_on(w->store, Q, STORE_PURGE, &f, on_count, &s);
+	wait_for(w, &s);
 	assert_int_equal(s.count, 2);
 	assert_state(w, "b-1", TASK_GONE);
 	memset(&s, 0, sizeof(s));
-	f.match = SPAN("");
-	store_task_list(w->store, Q, &f, SPAN(""), 8, on_page, &s);
+	store_task_list(
+	    w->store, Q, TASK_TODO, SPAN(""), SPAN(""), 8, on_page, &s);
 	wait_for(w, &s);
 	assert_int_equal(s.n, 6);
 	assert_string_equal(s.after, "");
 	memset(&s, 0, sizeof(s));
-	f.match = SPAN("a*");
-	store_task_list(w->store, Q, &f, SPAN("1:0"), 8, on_page, &s);
+	store_task_list(
+	    w->store, Q, TASK_TODO, SPAN("a*"), SPAN("1:0"), 8, on_page, &s);
 	wait_for(w, &s);
 	assert_int_equal(s.n, 4);
 	assert_string_equal(s.ids[0], "a-1");
@@ -516,14 +520,18 @@ case_replay_dead(struct world *w)
 	store_report(w->store, Q, SPAN("w1"), items, 3, on_report, &s);
 	wait_for(w, &s);
 	assert_true(s.reported[0].dead && s.reported[2].dead);
-	s = act(w, STORE_RETRY, false, &f);
+	memset(&s, 0, sizeof(s));
+	store_act_on(w->store, Q, STORE_RETRY, &f, on_count, &s);
+	wait_for(w, &s);
 	assert_int_equal(s.count, 2);
 	assert_state(w, "2", TASK_DEAD);
 	s = take(w, "w1", 5, 0);
 	assert_int_equal(s.n, 2);
 	assert_int_equal(s.attempts[0], 1);
 	f.state = TASK_TODO;
-	s = act(w, STORE_RETRY, false, &f);
+	memset(&s, 0, sizeof(s));
+	store_act_on(w->store, Q, STORE_RETRY, &f, on_count, &s);
+	wait_for(w, &s);
 	assert_int_equal(s.err, ERR_STATE_UNKNOWN);
 }
 

@@ -19,6 +19,8 @@ PLACES = {
     r"cjson/": r"core/json\.c",
     r"ini\.h": r"core/conf\w*\.c",
     r"curl/": r"cli/",
+    r"curses\.h": r"cli/screen\.c",
+    r"zlib\.h": r"cli/",
     r"event2/": r"core/loop\w*\.c|http/|store/",
     r"openssl/": r"core/secret\.c|http/tls\.c",
     # Poisons what an arena has not handed out; the compiler's own header.
