@@ -69,6 +69,7 @@ exit_status(enum err err)
 	case ERR_LISTEN_FAILED:
 		return EX_OSERR;
 	case ERR_STATE_DIR:
+	case ERR_LOG_FILE:
 		return EX_CANTCREAT;
 	case ERR_STATE_LOCKED:
 		return EX_TEMPFAIL;
@@ -111,7 +112,8 @@ usage(FILE *to)
 	      "  --version, --help\n"
 	      "\n"
 	      "Settings: docs/config.md. Signals: TERM and INT drain and stop, "
-	      "USR1 drains,\nHUP reads the settings again.\n",
+	      "USR1 drains,\nHUP reads the settings again and opens the log's "
+	      "files anew.\n",
 	    to);
 }
 
@@ -158,10 +160,27 @@ read_args(struct program *p, int argc, char **argv, bool *done)
 	return ERR_OK;
 }
 
+/* Opens the files that the log is to go to. */
+static enum err
+prepare_log(const struct conf *conf, struct buf *why)
+{
+	struct log_files files = {
+	    .common = conf->log_file, .errors = conf->log_file_error};
+
+	for (int i = 0; i < LOG_COMPONENT_COUNT; i++)
+		files.of[i] = conf->log_files[i];
+	return log_files_prepare(&files, why);
+}
+
+/* What was set at run time ends with it. */
 static void
 apply_conf(const struct conf *conf)
 {
 	log_set_level(conf->log_level);
+	for (int i = 0; i < LOG_COMPONENT_COUNT; i++)
+		log_set_component_level(
+		    (enum log_component)i, conf->log_levels[i]);
+	log_set_rate(conf->log_rate);
 	clock_set_offset_ms(conf->debug_clock_offset_ms);
 }
 
@@ -307,12 +326,18 @@ reload(struct program *p, struct buf *why)
 	    conf_load(&next, p->conf_file, p->settings, p->setting_count, why);
 
 	if (err == ERR_OK)
+		err = prepare_log(next, why);
+	if (err == ERR_OK) {
 		err = server_prepare(p->server, next, why);
+		if (err != ERR_OK)
+			log_files_take(false);
+	}
 	conf_free(next);
 	if (err != ERR_OK)
 		return err;
 	err = conf_reload(
 	    p->conf, p->conf_file, p->settings, p->setting_count, why);
+	log_files_take(err == ERR_OK);
 	server_reloaded(p->server, err == ERR_OK);
 	return err;
 }
@@ -321,15 +346,16 @@ static void
 on_reload(int signo, void *arg)
 {
 	struct program *p = arg;
+	char text[1024];
 	struct buf why;
 	enum err err;
 
 	(void)signo;
+	/* Whatever becomes of the settings: somebody may have moved them. */
+	log_files_reopen();
 	buf_init(&why, 4096);
 	err = reload(p, &why);
 	if (err != ERR_OK) {
-		char text[1024];
-
 		log_error("conf.refused", "error=E%03d reason=%s",
 		    err_info(err)->number,
 		    log_quote(text, sizeof(text), buf_span(&why)));
@@ -337,7 +363,8 @@ on_reload(int signo, void *arg)
 		apply_conf(p->conf);
 		store_reloaded(p->store);
 		log_info("conf.reloaded", "file=%s",
-		    p->conf_file != NULL ? p->conf_file : "-");
+		    log_quote(text, sizeof(text),
+			span_of(p->conf_file != NULL ? p->conf_file : "-")));
 	}
 	buf_clear(&why);
 }
@@ -409,6 +436,8 @@ main(int argc, char **argv)
 	buf_init(&why, 4096);
 	err =
 	    conf_load(&p.conf, p.conf_file, p.settings, p.setting_count, &why);
+	if (err == ERR_OK && !p.print && !p.check)
+		err = prepare_log(p.conf, &why);
 	if (err != ERR_OK) {
 		status = fail(err, buf_span(&why));
 	} else if (p.print) {
@@ -417,8 +446,10 @@ main(int argc, char **argv)
 		puts("the settings are valid");
 		status = EX_OK;
 	} else {
+		log_files_take(true);
 		apply_conf(p.conf);
 		status = run(&p);
+		log_files_close();
 	}
 	buf_clear(&why);
 	conf_free(p.conf);

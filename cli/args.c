@@ -214,14 +214,21 @@ check_required(const struct args *a, struct buf *why)
 	return ERR_OK;
 }
 
-/* What can be said only at the end of the line. */
+/* What can be said only at the end of the line. A noun alone shows what it
+ * has, where that takes no argument. */
 static enum err
-check_all(const struct args *a, const struct cmd_set *set, struct buf *why)
+check_all(struct args *a, const struct cmd_set *set, struct buf *why)
 {
+	const struct cmd *show;
 	enum err err;
 
 	if (args_has(a, "help") || args_has(a, "version"))
 		return ERR_OK;
+	if (a->cmd == NULL && a->noun != NULL) {
+		show = cmd_find(set, a->noun, "show");
+		if (show != NULL && show->min == 0)
+			a->cmd = show;
+	}
 	if (a->cmd != NULL) {
 		err = check_count(a, why);
 		return err != ERR_OK ? err : check_required(a, why);

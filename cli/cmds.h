@@ -10,6 +10,9 @@ extern const struct cmd_set cmd_set;
 
 cmd_fn cmd_audit_ls;
 cmd_fn cmd_audit_verify;
+cmd_fn cmd_config_get;
+cmd_fn cmd_config_set;
+cmd_fn cmd_config_show;
 cmd_fn cmd_errors;
 cmd_fn cmd_help;
 cmd_fn cmd_ping;

@@ -261,7 +261,7 @@ take_answer(struct sets *s, struct pass *p, size_t state, struct span body)
 static enum cli_exit
 pass_state(struct sets *s, struct pass *p, size_t state)
 {
-	struct client_answer answer;
+	struct client_answer answer = {0};
 	enum cli_exit result;
 
 	buf_reset(&s->after, AFTER_MAX);

@@ -13,6 +13,7 @@
 #include "core/mem.h"
 #include "core/metrics.h"
 #include "http/conn.h"
+#include "http/peers.h"
 #include "http/req_priv.h"
 #include "http/server_priv.h"
 
@@ -210,11 +211,17 @@ log_access(struct req *req, int status, int64_t us)
 	log_write_span(LOG_INFO, "access.request", buf_span(line));
 }
 
+/* Of what failed an address has so many lines in a second; what did not is
+ * asked for by log.access = all. */
 static bool
-is_logged(enum access_log which, int status)
+is_logged(const struct req *req, int status)
 {
-	return which != ACCESS_NO && (which == ACCESS_ALL || status >= 400) &&
-	       log_is_on(LOG_INFO, "access.request");
+	enum access_log which = req->server->conf->log_access;
+
+	if (status >= 400)
+		return which != ACCESS_NO &&
+		       peer_may_log(LOG_INFO, "access.request", req_peer(req));
+	return which == ACCESS_ALL && log_is_on(LOG_INFO, "access.request");
 }
 
 static void
@@ -227,7 +234,7 @@ answer_account(struct req *req, int status)
 		us = 0;
 	count_status(s, status);
 	count_seconds(req, status, us);
-	if (is_logged(s->conf->log_access, status))
+	if (is_logged(req, status))
 		log_access(req, status, us);
 }
 

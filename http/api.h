@@ -30,6 +30,8 @@ req_fn api_workers_get;
 req_fn api_workers_remove;
 req_fn api_workers_heartbeat;
 req_fn api_audit_list;
+req_fn api_config_get;
+req_fn api_config_set;
 req_fn api_tokens_list;
 req_fn api_tokens_add;
 req_fn api_tokens_remove;

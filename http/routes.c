@@ -14,6 +14,8 @@ static const struct route routes[] = {
 	{METHOD_GET,    "/metrics",                       api_metrics,           ROLE_VIEWER,   SCOPE_LIST,  0,        "", "all numbers as Prometheus text"},
 	{METHOD_GET,    "/readyz",                        api_ready,             ROLE_ANY,      SCOPE_NONE,  0,        "", "are pushes accepted"},
 	{METHOD_GET,    "/v1/audit",                      api_audit_list,        ROLE_ADMIN,    SCOPE_ALL,   0,        "after,limit", "who changed what"},
+	{METHOD_GET,    "/v1/config",                     api_config_get,        ROLE_ADMIN,    SCOPE_ALL,   0,        "", "all settings, their values and where those come from"},
+	{METHOD_PATCH,  "/v1/config",                     api_config_set,        ROLE_ADMIN,    SCOPE_ALL,   16 * KIB, "", "change levels of the log at run time"},
 	{METHOD_GET,    "/v1/errors",                     api_errors,            ROLE_KNOWN,    SCOPE_NONE,  0,        "", "the error table"},
 	{METHOD_GET,    "/v1/openapi.json",               api_openapi,           ROLE_KNOWN,    SCOPE_NONE,  0,        "", "this API described in OpenAPI 3"},
 	{METHOD_GET,    "/v1/queues",                     api_queues_list,       ROLE_VIEWER,   SCOPE_LIST,  0,        "", "all queues"},

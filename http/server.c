@@ -277,6 +277,7 @@ server_open(struct server **out, struct loop *loop, const struct conf *conf,
 {
 	struct server *s = server_new(loop, conf, store);
 	struct listen_calls calls = {server_on_client, server_on_surplus, s};
+	char quoted[256];
 	const char *addr;
 	enum err err;
 
@@ -295,7 +296,8 @@ server_open(struct server **out, struct loop *loop, const struct conf *conf,
 		addr = listeners_addr(s->listeners, i);
 		if (addr == NULL)
 			break;
-		log_info("http.listening", "addr=%s", addr);
+		log_info("http.listening", "addr=%s",
+		    log_quote(quoted, sizeof(quoted), span_of(addr)));
 	}
 	*out = s;
 	return err;

@@ -208,7 +208,7 @@ queues_free(struct store *s)
 	free(s->sorted);
 	free(s->buckets);
 	s->sorted = s->buckets = NULL;
-	s->queue_count = s->bucket_count = 0;
+	s->queue_count = s->bucket_count = s->exist_count = 0;
 }
 
 bool
@@ -227,6 +227,29 @@ queue_refusal(const struct store *s, const struct queue *q)
 	return queue_exists(q) ? ERR_OK : ERR_QUEUE_UNKNOWN;
 }
 
+/* The rest of the store counts on exist_count. */
+static void
+queue_set(struct queue *q, bool *flag, bool yes)
+{
+	struct store *s = q->store;
+
+	s->exist_count -= queue_exists(q);
+	*flag = yes;
+	s->exist_count += queue_exists(q);
+}
+
+void
+queue_set_registered(struct queue *q, bool yes)
+{
+	queue_set(q, &q->registered, yes);
+}
+
+void
+queue_set_configured(struct queue *q, bool yes)
+{
+	queue_set(q, &q->configured, yes);
+}
+
 void
 queue_touch(struct queue *q)
 {
@@ -242,7 +265,7 @@ register_on_reply(enum err err, const struct redisReply *reply, void *arg)
 
 	(void)reply;
 	if (err != ERR_OK)
-		q->registered = false;
+		queue_set_registered(q, false);
 }
 
 /* It was there before, as far as is known: the next list tells. */
@@ -262,7 +285,8 @@ queue_register_again(struct queue *q)
 	    q->registered ? register_again_on_reply : register_on_reply;
 	struct buf args;
 
-	q->registered = q->renewed = true;
+	queue_set_registered(q, true);
+	q->renewed = true;
 	q->listed = s->listings;
 	buf_init(&args, CALL_MAX_ARGS_BYTES);
 	resp_add_str(&args, "SADD");
@@ -283,7 +307,7 @@ queue_register(struct queue *q)
 void
 queue_forget(struct queue *q)
 {
-	q->registered = q->renewed;
+	queue_set_registered(q, q->renewed);
 	queue_reset(q);
 	queue_touch(q);
 }
@@ -372,11 +396,7 @@ store_queue_each(struct store *s, store_queue_each_fn *fn, void *arg)
 size_t
 store_queue_count(const struct store *s)
 {
-	size_t n = 0;
-
-	for (size_t i = 0; i < s->queue_count; i++)
-		n += queue_exists(s->sorted[i]);
-	return n;
+	return s->exist_count;
 }
 
 const struct store_counters *
@@ -416,7 +436,7 @@ names_on_reply(enum err err, const struct redisReply *r, void *arg)
 		/* One that was put there after we asked is in no answer. */
 		for (size_t i = 0; i < s->queue_count; i++)
 			if (s->sorted[i]->listed < load->listing)
-				s->sorted[i]->registered = false;
+				queue_set_registered(s->sorted[i], false);
 		reply_open(&c, r);
 		while (reply_left(&c) > 0) {
 			struct span name = reply_bytes(&c);
@@ -425,7 +445,7 @@ names_on_reply(enum err err, const struct redisReply *r, void *arg)
 			if (name_is_valid(name))
 				q = queue_make(s, name);
 			if (q != NULL)
-				q->registered = true;
+				queue_set_registered(q, true);
 		}
 		for (size_t i = 0; i < s->queue_count; i++)
 			if (!queue_exists(s->sorted[i]))

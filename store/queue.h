@@ -38,7 +38,7 @@ struct queue {
 	struct queue *hash_next;
 	char name[NAME_MAX_LEN + 1];
 	struct span key;   /* "sched:{name}:" */
-	bool registered;   /* is in the set of queues */
+	bool registered;   /* is in the set of queues; queue_set_ sets both */
 	bool renewed;      /* was put there again since a removal was sent */
 	unsigned dropping; /* removals under way */
 	uint64_t listed;   /* store->listings when it was put there */
@@ -82,6 +82,8 @@ struct queue *queue_find(struct store *s, struct span name);
 struct queue *queue_ask(struct store *s, struct span name);
 struct queue *queue_make(struct store *s, struct span name);
 bool queue_exists(const struct queue *q);
+void queue_set_registered(struct queue *q, bool yes);
+void queue_set_configured(struct queue *q, bool yes);
 /* Why its tasks cannot be asked for, else ERR_OK. */
 enum err queue_refusal(const struct store *s, const struct queue *q);
 void queue_policy(const struct queue *q, struct queue_policy *out);

@@ -93,7 +93,8 @@ struct store {
 	size_t bucket_count;
 	struct queue **sorted; /* by name */
 	size_t queue_count;
-	size_t tick_next; /* where the next tick goes on */
+	size_t exist_count; /* of those queue_exists */
+	size_t tick_next;   /* where the next tick goes on */
 	uint64_t tick_serial;
 
 	unsigned up_slot;                     /* of METRIC_STORE_UP */

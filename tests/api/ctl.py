@@ -104,6 +104,11 @@ def _feed(pipe, data):
         pass
 
 
+def plain(out):
+    """What a terminal shows, as lines without colours."""
+    return re.sub(rb"\x1b\[[0-9]*m", b"", out).decode().replace("\r\n", "\n").splitlines()
+
+
 class Terminal:
     """schedctl (or another program) with all three streams on a terminal of
     its own, as a person has it: what is typed arrives as keys, Ctrl-C as a

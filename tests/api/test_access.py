@@ -39,6 +39,8 @@ MAY = {
     "tasks_get": LOOK,
     "stats": LOOK,
     "audit_list": {"admin"},
+    "config_get": {"admin"},
+    "config_set": {"admin"},
     "tokens_list": {"admin"},
     "tokens_add": {"admin"},
     "tokens_remove": {"admin"},
@@ -57,6 +59,7 @@ BODIES = {
     "queues_set": {"max_tasks": 5},
     "workers_heartbeat": {},
     "tokens_add": {"name": "new", "role": "viewer"},
+    "config_set": {"log.http": "info"},
 }
 
 

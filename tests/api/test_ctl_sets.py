@@ -12,12 +12,6 @@ from fakeserver import FakeServer, Gone, Sets, error
 from server import wait_until
 
 
-@pytest.fixture(name="ctl")
-def _ctl(schedd):
-    """schedctl against the server of this file."""
-    return lambda *words, **more: run("--server", url_of(schedd), *words, **more)
-
-
 def kill(queue, *ids, text="no such address"):
     """Pushes tasks and lets them die of an error."""
     queue.push_many(ids)

@@ -15,16 +15,6 @@ from server import wait_until
 MIB = 1024 * 1024
 
 
-@pytest.fixture(name="ctl")
-def _ctl(schedd):
-    """schedctl against the server of this file."""
-
-    def call(*words, **options):
-        return run("--server", url_of(schedd), *words, **options)
-
-    return call
-
-
 class Streaming:
     """A schedctl that is fed line by line."""
 
