@@ -13,6 +13,7 @@
 #include "cli/rows.h"
 #include "cli/text.h"
 #include "core/arena.h"
+#include "core/clock.h"
 
 enum {
 	SAY_MAX = 64 * 1024,
@@ -306,4 +307,21 @@ cli_document(struct cli *c, const struct client_answer *answer)
 		return cli_bad_answer(c, "it is not JSON");
 	cli_write_json(c, all);
 	return CLI_DONE;
+}
+
+enum cli_exit
+cli_show(struct cli *c, const struct client_answer *answer, view_fn *view,
+    const char *what)
+{
+	struct buf out;
+	bool ok;
+
+	if (c->json)
+		return cli_document(c, answer);
+	buf_init(&out, OUT_MAX);
+	ok = view(&out, answer->body, clock_now_ms(), &c->look);
+	if (ok)
+		cli_write(c, buf_span(&out));
+	buf_clear(&out);
+	return ok ? CLI_DONE : cli_bad_answer(c, what);
 }

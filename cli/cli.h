@@ -15,6 +15,7 @@
 #include "cli/client.h"
 #include "cli/settings.h"
 #include "cli/table.h"
+#include "cli/view.h"
 #include "core/buf.h"
 #include "core/str.h"
 
@@ -113,5 +114,9 @@ void cli_write_table(struct cli *c, struct table *t);
 void cli_write_facts(struct cli *c, struct table *t);
 /* The whole answer, for --json. */
 enum cli_exit cli_document(struct cli *c, const struct client_answer *answer);
+/* The answer as the view has it, or as JSON. what was expected is told when
+ * it is not that. */
+enum cli_exit cli_show(struct cli *c, const struct client_answer *answer,
+    view_fn *view, const char *what);
 
 #endif

@@ -4,10 +4,12 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
+#include <time.h>
 
 #include "core/mem.h"
 #include "core/secret.h"
@@ -19,7 +21,8 @@ enum {
 	ANSWER_KEEP = 1 << 20, /* of memory, for the next answer */
 	URL_MAX = 64 * 1024,
 	HEADER_MAX = 1024,
-	WHY_MAX = 512
+	WHY_MAX = 512,
+	FDS_MAX = 8
 };
 
 /* ---- the server's address --------------------------------------------- */
@@ -255,6 +258,8 @@ client_close(struct client *c)
 {
 	if (c == NULL)
 		return;
+	client_leave(c);
+	(void)curl_multi_cleanup(c->multi);
 	curl_easy_cleanup(c->curl);
 	curl_slist_free_all(c->headers);
 	free(c->server);
@@ -269,7 +274,7 @@ client_close(struct client *c)
 /* ---- one request ------------------------------------------------------ */
 
 void
-client_begin(struct client *c, const struct client_request *r)
+client_prepare(struct client *c, const struct client_request *r)
 {
 	buf_reset(&c->answer, ANSWER_KEEP);
 	c->curl_text[0] = '\0';
@@ -288,10 +293,10 @@ client_begin(struct client *c, const struct client_request *r)
 		SET(CURLOPT_HTTPGET, 1L);
 	}
 	SET(CURLOPT_CUSTOMREQUEST, r->method);
-	SET(CURLOPT_TIMEOUT_MS, (long)(c->timeout_ms + r->wait_ms));
+	c->limit_ms =
+	    r->wait_ms + (r->timeout_ms > 0 ? r->timeout_ms : c->timeout_ms);
+	SET(CURLOPT_TIMEOUT_MS, (long)c->limit_ms);
 }
-
-#undef SET
 
 static enum client_fault
 client_find_fault(const struct client *c, CURLcode code, long os_errno)
@@ -323,19 +328,23 @@ client_find_fault(const struct client *c, CURLcode code, long os_errno)
 }
 
 static void
-client_explain(struct client *c, CURLcode code, const struct client_request *r)
+client_explain(struct client *c, CURLcode code)
 {
+	uint64_t connect_ms = CONNECT_TIMEOUT_MS;
 	long os_errno = 0;
-	double seconds = (double)(c->timeout_ms + r->wait_ms) / 1000;
+
+	if (connect_ms > c->limit_ms)
+		connect_ms = c->limit_ms;
 
 	(void)curl_easy_getinfo(c->curl, CURLINFO_OS_ERRNO, &os_errno);
 	c->fault = client_find_fault(c, code, os_errno);
 	buf_reset(&c->why, WHY_MAX);
 	if (code == CURLE_OPERATION_TIMEDOUT && c->was_refused)
-		buf_addf(&c->why, "no connection within %d s",
-		    CONNECT_TIMEOUT_MS / 1000);
+		buf_addf(&c->why, "no connection within %g s",
+		    (double)connect_ms / 1000);
 	else if (code == CURLE_OPERATION_TIMEDOUT)
-		buf_addf(&c->why, "no answer within %g s", seconds);
+		buf_addf(&c->why, "no answer within %g s",
+		    (double)c->limit_ms / 1000);
 	else if (code == CURLE_WRITE_ERROR)
 		buf_addf(&c->why, "the answer has more than %d MiB",
 		    ANSWER_MAX >> 20);
@@ -350,26 +359,30 @@ client_explain(struct client *c, CURLcode code, const struct client_request *r)
 	buf_add_char(&c->why, '\0');
 }
 
-/* By the head of the answer. */
-static int64_t
-read_date_ms(const struct client *c)
+/* What stands in the answer's head besides its status. */
+static void
+client_read_head(struct client *c, struct client_answer *out)
 {
-	struct curl_header *header;
+	struct curl_header *date = NULL;
+	curl_off_t retry_after = 0, took_us = 0;
 	time_t at;
 
-	if (curl_easy_header(c->curl, "Date", 0, CURLH_HEADER, -1, &header) !=
+	(void)curl_easy_getinfo(c->curl, CURLINFO_RETRY_AFTER, &retry_after);
+	(void)curl_easy_getinfo(c->curl, CURLINFO_TOTAL_TIME_T, &took_us);
+	out->retry_after_s = retry_after > 0 ? (uint64_t)retry_after : 0;
+	out->took_us = took_us > 0 ? (uint64_t)took_us : 0;
+	if (curl_easy_header(c->curl, "Date", 0, CURLH_HEADER, -1, &date) !=
 	    CURLHE_OK)
-		return 0;
-	at = curl_getdate(header->value, NULL);
-	return at < 0 ? 0 : (int64_t)at * 1000;
+		return;
+	at = curl_getdate(date->value, NULL);
+	out->date_ms = at > 0 ? (int64_t)at * 1000 : 0;
 }
 
 enum err
-client_end(struct client *c, CURLcode code,
-    const struct client_request *request, struct client_answer *out)
+client_end(struct client *c, CURLcode code, struct client_answer *out)
 {
 	long status = 0, sent = 0;
-	curl_off_t retry_after = 0, took_us = 0, connect_us = 0;
+	curl_off_t connect_us = 0;
 
 	*out = (struct client_answer){0};
 	(void)curl_easy_getinfo(c->curl, CURLINFO_REQUEST_SIZE, &sent);
@@ -377,17 +390,13 @@ client_end(struct client *c, CURLcode code,
 	c->was_sent = sent > 0;
 	c->was_refused = sent == 0 && connect_us == 0;
 	if (code != CURLE_OK) {
-		client_explain(c, code, request);
+		client_explain(c, code);
 		return ERR_UNREACHABLE;
 	}
 	(void)curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
-	(void)curl_easy_getinfo(c->curl, CURLINFO_RETRY_AFTER, &retry_after);
-	(void)curl_easy_getinfo(c->curl, CURLINFO_TOTAL_TIME_T, &took_us);
 	out->status = (int)status;
 	out->body = buf_span(&c->answer);
-	out->retry_after_s = retry_after > 0 ? (uint64_t)retry_after : 0;
-	out->took_us = took_us > 0 ? (uint64_t)took_us : 0;
-	out->date_ms = read_date_ms(c);
+	client_read_head(c, out);
 	return ERR_OK;
 }
 
@@ -395,9 +404,80 @@ enum err
 client_call(struct client *c, const struct client_request *request,
     struct client_answer *out)
 {
-	client_begin(c, request);
-	return client_end(c, curl_easy_perform(c->curl), request, out);
+	ASSERT(!c->is_under_way);
+	client_prepare(c, request);
+	return client_end(c, curl_easy_perform(c->curl), out);
 }
+
+/* ---- the same without waiting ------------------------------------------ */
+
+static void
+client_make_multi(struct client *c)
+{
+	if (c->multi != NULL)
+		return;
+	c->multi = curl_multi_init();
+	ASSERT(c->multi != NULL);
+	/* A look-up that hangs is not waited for when it is left. */
+	SET(CURLOPT_QUICK_EXIT, 1L);
+}
+
+void
+client_begin(struct client *c, const struct client_request *request)
+{
+	int running;
+
+	ASSERT(!c->is_under_way);
+	client_make_multi(c);
+	client_prepare(c, request);
+	ASSERT(curl_multi_add_handle(c->multi, c->curl) == CURLM_OK);
+	c->is_under_way = true;
+	(void)curl_multi_perform(c->multi, &running);
+}
+
+void
+client_wait(struct client *c, const int *fds, size_t n, uint64_t ms)
+{
+	struct curl_waitfd extra[FDS_MAX];
+	int running;
+
+	ASSERT(n <= FDS_MAX);
+	client_make_multi(c);
+	for (size_t i = 0; i < n; i++)
+		extra[i] = (struct curl_waitfd){
+		    .fd = fds[i], .events = CURL_WAIT_POLLIN};
+	(void)curl_multi_poll(c->multi, extra, (unsigned)n,
+	    ms > INT_MAX ? INT_MAX : (int)ms, NULL);
+	(void)curl_multi_perform(c->multi, &running);
+}
+
+bool
+client_is_done(struct client *c, enum err *err, struct client_answer *out)
+{
+	CURLMsg *message;
+	CURLcode code;
+	int left;
+
+	if (!c->is_under_way)
+		return false;
+	message = curl_multi_info_read(c->multi, &left);
+	if (message == NULL || message->msg != CURLMSG_DONE)
+		return false;
+	code = message->data.result;
+	client_leave(c);
+	*err = client_end(c, code, out);
+	return true;
+}
+
+void
+client_leave(struct client *c)
+{
+	if (c->is_under_way)
+		(void)curl_multi_remove_handle(c->multi, c->curl);
+	c->is_under_way = false;
+}
+
+#undef SET
 
 const char *
 client_why(const struct client *c)

@@ -10,11 +10,14 @@
 
 struct client {
 	CURL *curl;
+	CURLM *multi; /* for what is begun; NULL until then */
+	bool is_under_way;
 	struct curl_slist *headers; /* NULL in a twin: they are the other's */
 	char *server;               /* as messages name it */
 	char *base;                 /* what a path is put behind */
 	char *unix_path;            /* NULL = TCP */
 	uint64_t timeout_ms;
+	uint64_t limit_ms; /* of the request under way, in all */
 	struct buf url, answer, why;
 	char curl_text[CURL_ERROR_SIZE];
 	bool was_sent, was_refused;
@@ -27,8 +30,8 @@ struct client *client_twin(const struct client *c);
 
 /* The two halves of client_call: what libcurl is told before, and what
  * became of it. The request's body is borrowed in between. */
-void client_begin(struct client *c, const struct client_request *request);
-enum err client_end(struct client *c, CURLcode code,
-    const struct client_request *request, struct client_answer *out) MUST_CHECK;
+void client_prepare(struct client *c, const struct client_request *request);
+enum err client_end(
+    struct client *c, CURLcode code, struct client_answer *out) MUST_CHECK;
 
 #endif

@@ -69,14 +69,6 @@ is_wanted(const struct wanted *w, const struct span *f, uint64_t code)
 
 /* ---- one error -------------------------------------------------------- */
 
-static void
-add_fact(struct table *t, const char *name, struct span text)
-{
-	table_add_str(t, name);
-	table_set_colour(t, TABLE_DIM);
-	table_add(t, text);
-}
-
 /* Its advice; of a server that is too old to give one, our own. */
 static void
 add_advice(struct table *t, const struct span *f, uint64_t code)
@@ -89,29 +81,27 @@ add_advice(struct table *t, const struct span *f, uint64_t code)
 	else
 		buf_add_span(&own, f[F_ADVICE]);
 	if (own.len > 0)
-		add_fact(t, "what to do", buf_span(&own));
+		view_fact(t, "what to do", buf_span(&own));
 	buf_clear(&own);
 }
 
 static void
 print_one(struct cli *c, const struct span *f, uint64_t code)
 {
-	static const struct table_column columns[] = {
-	    {"", TABLE_LEFT}, {"", TABLE_LEFT | TABLE_WRAP}};
-	struct table *t = table_new(columns, COUNT_OF(columns));
+	struct table *t = view_facts_new();
 	struct buf text;
 
 	buf_init(&text, TEXT_MAX);
 	buf_addf(&text, "E%03u %.*s", (unsigned)code, SPAN_ARG(f[F_NAME]));
-	add_fact(t, "error", buf_span(&text));
+	view_fact(t, "error", buf_span(&text));
 	table_set_colour(t, TABLE_BOLD);
-	add_fact(t, "means", f[F_TEXT]);
+	view_fact(t, "means", f[F_TEXT]);
 	buf_reset(&text, TEXT_MAX);
 	buf_addf(&text, "%.*s%s", SPAN_ARG(f[F_HTTP]),
 	    span_is(f[F_RETRYABLE], "true")
 		? "; the same request may be sent again later"
 		: "");
-	add_fact(t, "status", buf_span(&text));
+	view_fact(t, "status", buf_span(&text));
 	add_advice(t, f, code);
 	cli_write_facts(c, t);
 	buf_clear(&text);

@@ -8,7 +8,6 @@
 #include "cli/queues.h"
 #include "cli/rows.h"
 #include "cli/sets.h"
-#include "core/clock.h"
 
 enum {
 	PATH_MAX_BYTES = 1024,
@@ -145,7 +144,7 @@ call_queue(struct cli *c, const char *method, const char *tail,
 static enum cli_exit
 check_queue(struct cli *c)
 {
-	struct client_answer answer;
+	struct client_answer answer = {0};
 	enum cli_exit result;
 
 	if (args_has(c->args, "create"))
@@ -262,20 +261,6 @@ set_body(struct cli *c, struct buf *body)
 	return result;
 }
 
-static enum cli_exit
-set_print(struct cli *c, struct span body)
-{
-	struct buf out;
-	bool ok;
-
-	buf_init(&out, OUT_MAX);
-	ok = queue_view_add_policy(&out, body, &c->look);
-	if (ok && !c->quiet)
-		cli_write(c, buf_span(&out));
-	buf_clear(&out);
-	return ok ? CLI_DONE : cli_bad_answer(c, "expected a queue");
-}
-
 enum cli_exit
 cmd_queue_set(struct cli *c)
 {
@@ -290,9 +275,9 @@ cmd_queue_set(struct cli *c)
 	if (result == CLI_DONE)
 		result = call_queue(c, "PATCH", "", buf_span(&body), &answer);
 	buf_clear(&body);
-	if (result == CLI_DONE && c->json)
-		return cli_document(c, &answer);
-	return result == CLI_DONE ? set_print(c, answer.body) : result;
+	if (result != CLI_DONE || (c->quiet && !c->json))
+		return result;
+	return cli_show(c, &answer, queue_view_add_policy, "expected a queue");
 }
 
 /* ---- rm --------------------------------------------------------------- */
@@ -343,8 +328,9 @@ rm_print(struct cli *c, const struct client_answer *answer)
 	a = arena_new(ARENA_MAX);
 	tasks = row_member(answer->body, "tasks", a);
 	if (!c->quiet)
-		cli_write_line(c, "%s is removed, with %.*s tasks",
-		    args_word(c->args, 0), SPAN_ARG(tasks));
+		cli_write_line(c, "%s is removed, with %.*s task%s",
+		    args_word(c->args, 0), SPAN_ARG(tasks),
+		    span_is(tasks, "1") ? "" : "s");
 	arena_free(a);
 	return CLI_DONE;
 }
@@ -372,17 +358,8 @@ cmd_queue_show(struct cli *c)
 {
 	struct client_answer answer;
 	enum cli_exit result = call_queue(c, "GET", "", SPAN(""), &answer);
-	struct buf out;
-	bool ok;
 
-	if (result == CLI_DONE && c->json)
-		return cli_document(c, &answer);
 	if (result != CLI_DONE)
 		return result;
-	buf_init(&out, OUT_MAX);
-	ok = queue_view_add(&out, answer.body, clock_now_ms(), &c->look);
-	if (ok)
-		cli_write(c, buf_span(&out));
-	buf_clear(&out);
-	return ok ? CLI_DONE : cli_bad_answer(c, "expected a queue");
+	return cli_show(c, &answer, queue_view_add, "expected a queue");
 }

@@ -257,21 +257,6 @@ cmd_task_rm(struct cli *c)
 
 /* ---- show ------------------------------------------------------------- */
 
-static enum cli_exit
-show_print(struct cli *c, struct span body)
-{
-	struct buf out;
-	bool ok;
-
-	buf_init(&out, OUT_MAX);
-	ok = task_view_add(
-	    &out, args_word(c->args, 0), body, clock_now_ms(), &c->look);
-	if (ok)
-		cli_write(c, buf_span(&out));
-	buf_clear(&out);
-	return ok ? CLI_DONE : cli_bad_answer(c, "expected a task");
-}
-
 enum cli_exit
 cmd_task_show(struct cli *c)
 {
@@ -288,7 +273,7 @@ cmd_task_show(struct cli *c)
 	if (result == CLI_DONE)
 		result = cli_get(c, cli_path(&path), &answer);
 	buf_clear(&path);
-	if (result == CLI_DONE && c->json)
-		return cli_document(c, &answer);
-	return result == CLI_DONE ? show_print(c, answer.body) : result;
+	if (result != CLI_DONE)
+		return result;
+	return cli_show(c, &answer, task_view_add, "expected a task");
 }

@@ -35,14 +35,13 @@ ls_print(struct cli *c, struct span body)
 {
 	const char *match = args_word(c->args, 0);
 	struct arena *a = arena_new(ARENA_MAX);
-	size_t count = 0;
 	struct buf out;
 	bool ok;
 
 	buf_init(&out, OUT_MAX);
 	ok = worker_view_add_list(&out, row_member(body, "workers", a), match,
-	    clock_now_ms(), &c->look, &count);
-	if (ok && count > 0)
+	    clock_now_ms(), &c->look);
+	if (ok && out.len > 0)
 		cli_write(c, buf_span(&out));
 	else if (ok && !c->quiet)
 		cli_say(match == NULL ? "no worker was seen yet"
@@ -114,7 +113,7 @@ cmd_worker_rm(struct cli *c)
 		return result;
 	a = arena_new(ARENA_MAX);
 	back = row_member(answer.body, "reclaimed", a);
-	cli_write_line(c, "%s is forgotten; %.*s leases were taken back",
+	cli_write_line(c, "%s is forgotten; leases taken back: %.*s",
 	    args_word(c->args, 0), SPAN_ARG(back));
 	arena_free(a);
 	return CLI_DONE;
@@ -127,17 +126,8 @@ cmd_worker_show(struct cli *c)
 {
 	struct client_answer answer;
 	enum cli_exit result = call_worker(c, "GET", &answer);
-	struct buf out;
-	bool ok;
 
-	if (result == CLI_DONE && c->json)
-		return cli_document(c, &answer);
 	if (result != CLI_DONE)
 		return result;
-	buf_init(&out, OUT_MAX);
-	ok = worker_view_add(&out, answer.body, clock_now_ms(), &c->look);
-	if (ok)
-		cli_write(c, buf_span(&out));
-	buf_clear(&out);
-	return ok ? CLI_DONE : cli_bad_answer(c, "expected a worker");
+	return cli_show(c, &answer, worker_view_add, "expected a worker");
 }

@@ -30,7 +30,7 @@ static const struct opt create_opts[] = {
 };
 
 static const struct opt queue_ls_opts[] = {
-	{.name = "sort",    .value = "COLUMN", .help = "the greatest first: todo, doing, delayed, failed, dead, finish, oldest, in, out, workers; or by name"},
+	{.name = "sort",    .value = "COLUMN", .help = "the greatest first: todo, doing, delayed, failed, dead, finish, oldest, in, out, workers; or by name", .words = "todo doing delayed failed dead finish oldest in out workers name"},
 	{.name = "reverse", .letter = 'r', .help = "in the opposite order"},
 	{0},
 };
@@ -41,7 +41,7 @@ static const struct opt queue_rm_opts[] = {
 };
 
 static const struct opt purge_opts[] = {
-	{.name = "state",       .value = "S", .help = "todo, doing, delayed, failed, dead, finish, several with commas between, or all"},
+	{.name = "state",       .value = "S", .help = "todo, doing, delayed, failed, dead, finish, several with commas between, or all", .words = "todo doing delayed failed dead finish all", .list = true},
 	{.name = "match",       .value = "GLOB", .help = "only ids that match, such as 'mail-*'"},
 	{.name = "error-match", .value = "TEXT", .help = "only those whose last error contains this, whatever its case (failed, dead)"},
 	{.name = "older",       .value = "S", .help = "only those that are in their state for longer: 30m, 2h, 7d"},
@@ -58,7 +58,7 @@ static const struct opt task_extend_opts[] = {
 };
 
 static const struct opt task_ls_opts[] = {
-	{.name = "state",       .value = "S", .help = "todo (unless given), doing, delayed, failed, dead or finish"},
+	{.name = "state",       .value = "S", .help = "todo (unless given), doing, delayed, failed, dead or finish", .words = "todo doing delayed failed dead finish"},
 	{.name = "match",       .value = "GLOB", .help = "only ids that match, such as 'mail-*'"},
 	{.name = "error-match", .value = "TEXT", .help = "only those whose last error contains this, whatever its case (failed, dead)"},
 	{.name = "older",       .value = "S", .help = "only those that are in their state for longer: 30m, 2h, 7d"},
@@ -69,7 +69,7 @@ static const struct opt task_ls_opts[] = {
 };
 
 static const struct opt task_retry_opts[] = {
-	{.name = "state",       .value = "S", .help = "dead (unless given), failed, delayed, several with commas between, or all"},
+	{.name = "state",       .value = "S", .help = "dead (unless given), failed, delayed, several with commas between, or all", .words = "dead failed delayed all", .list = true},
 	{.name = "match",       .value = "GLOB", .help = "only ids that match, such as 'mail-*'"},
 	{.name = "error-match", .value = "TEXT", .help = "only those whose last error contains this, whatever its case (failed, dead)"},
 	{.name = "older",       .value = "S", .help = "only those that are in their state for longer: 30m, 2h, 7d"},
@@ -81,7 +81,7 @@ static const struct opt task_retry_opts[] = {
 
 static const struct opt task_push_opts[] = {
 	{.name = "id",           .value = "ID", .help = "the task's id; one is made unless given"},
-	{.name = "priority",     .value = "P", .help = "high, normal or low"},
+	{.name = "priority",     .value = "P", .help = "high, normal or low", .words = "high normal low"},
 	{.name = "delay",        .value = "S", .help = "not before so many seconds have passed (also 10m, 2h)"},
 	{.name = "run-at",       .value = "T", .help = "not before this time: 2026-01-02T03:04:05Z, or seconds since 1970"},
 	{.name = "max-attempts", .value = "N", .help = "how often it may be handed out"},
@@ -123,15 +123,23 @@ static const struct opt task_take_opts[] = {
 };
 
 static const struct opt token_add_opts[] = {
-	{.name = "role",    .value = "R", .required = true, .help = "producer, worker, viewer, operator or admin"},
+	{.name = "role",    .value = "R", .required = true, .help = "producer, worker, viewer, operator or admin", .words = "producer worker viewer operator admin"},
 	{.name = "queue",   .value = "GLOB", .many = true, .help = "on queues that match, all unless given; may be given often"},
 	{.name = "expires", .value = "S", .help = "ends by itself after so many seconds (also 12h, 90d)"},
+	{0},
+};
+
+static const struct opt top_opts[] = {
+	{.name = "interval", .value = "S", .help = "ask so often, 2 s unless given"},
 	{0},
 };
 
 static const struct cmd cmds[] = {
 	{"audit ls",    "",                0, 0, cmd_audit_ls,    audit_ls_opts,    "who changed what"},
 	{"audit verify", "",               0, 0, cmd_audit_verify, NULL,            "is the audit trail as it was written?"},
+	{"config get",  "NAME",            1, 1, cmd_config_get,  NULL,             "the value of one setting"},
+	{"config set",  "NAME LEVEL",      2, 2, cmd_config_set,  NULL,             "change a level of the log at run time"},
+	{"config show", "[PREFIX]",        0, 1, cmd_config_show, NULL,             "the server's settings; so does 'config' alone"},
 	{"errors",      "[CODE]",          0, 1, cmd_errors,      NULL,             "the error table, or what one means and what to do (310, E310, QUEUE_UNKNOWN)"},
 	{"help",        "[COMMAND]",       0, 2, cmd_help,        NULL,             "the commands, or one command's options"},
 	{"ping",        "",                0, 0, cmd_ping,        NULL,             "is the server ready, and how far away"},
@@ -154,6 +162,7 @@ static const struct cmd cmds[] = {
 	{"token add",   "NAME",            1, 1, cmd_token_add,   token_add_opts,   "make an access token and print it, this once"},
 	{"token ls",    "",                0, 0, cmd_token_ls,    NULL,             "all access tokens: role, queues, end, last use"},
 	{"token rm",    "NAME",            1, 1, cmd_token_rm,    NULL,             "end an access token"},
+	{"top",         "",                0, 0, cmd_top,         top_opts,         "queues, workers and the server, live on the whole screen"},
 	{"version",     "",                0, 0, cmd_version,     NULL,             "schedctl's and the server's version"},
 	{"worker ls",   "[GLOB]",          0, 1, cmd_worker_ls,   NULL,             "all workers: what they hold, when they were seen"},
 	{"worker rm",   "WORKER",          1, 1, cmd_worker_rm,   NULL,             "forget a worker and take its leases back at once"},

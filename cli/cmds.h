@@ -10,6 +10,9 @@ extern const struct cmd_set cmd_set;
 
 cmd_fn cmd_audit_ls;
 cmd_fn cmd_audit_verify;
+cmd_fn cmd_config_get;
+cmd_fn cmd_config_set;
+cmd_fn cmd_config_show;
 cmd_fn cmd_errors;
 cmd_fn cmd_help;
 cmd_fn cmd_ping;
@@ -32,6 +35,7 @@ cmd_fn cmd_task_take;
 cmd_fn cmd_token_add;
 cmd_fn cmd_token_ls;
 cmd_fn cmd_token_rm;
+cmd_fn cmd_top;
 cmd_fn cmd_version;
 cmd_fn cmd_worker_ls;
 cmd_fn cmd_worker_rm;

@@ -8,152 +8,85 @@
 #include "cli/rows.h"
 #include "cli/text.h"
 
-enum { TEXT_MAX = 1 << 20, ARENA_MAX = 1 << 30 };
-
-/* The answer on its way to people. */
-struct queue_view {
-	struct span body;
-	int64_t now_ms;
-	const struct table_look *look;
-	struct arena *arena;
-	struct buf *out;
-	struct buf text; /* of one cell */
-};
-
-/* A member of the answer, empty when it is not there. */
-static struct span
-member(struct queue_view *v, const char *name)
-{
-	return row_member(v->body, name, v->arena);
-}
-
-/* What text holds becomes a cell, and is forgotten. */
-static void
-add_cell(struct queue_view *v, struct table *t)
-{
-	table_add(t, v->text.len > 0 ? buf_span(&v->text) : SPAN("-"));
-	buf_reset(&v->text, TEXT_MAX);
-}
-
-static void
-print_table(struct queue_view *v, struct table *t, bool with_headings)
-{
-	struct table_look look = *v->look;
-
-	look.headings = look.headings && with_headings;
-	if (v->out->len > 0 && with_headings)
-		buf_add_char(v->out, '\n');
-	table_print(t, &look, v->out);
-	table_free(t);
-}
-
 /* ---- facts ------------------------------------------------------------ */
-
-static void
-add_label(struct table *t, const char *label)
-{
-	table_add_str(t, label);
-	table_set_colour(t, TABLE_DIM);
-}
 
 /* A line for each thing that holds the queue up. */
 static void
-add_held_up(struct queue_view *v, struct table *t)
+add_held_up(struct view *v, struct table *t)
 {
 	static const struct row_field fields[] = {
 	    {"reason", false}, {"text", false}};
 	struct span f[2];
 	struct scan s;
 
-	scan_init(&s, member(v, "held_up"));
+	scan_init(&s, view_member(v, "held_up"));
 	if (!scan_array(&s)) {
 		/* An older server says this much. */
-		if (!span_is(member(v, "paused"), "true"))
+		if (!span_is(view_member(v, "paused"), "true"))
 			return;
-		add_label(t, "held up");
+		view_label(t, "held up");
 		table_add_str(t, "paused");
 		table_set_colour(t, TABLE_YELLOW);
 		return;
 	}
 	while (scan_item(&s) && row_read(&s, v->arena, fields, 2, f)) {
-		add_label(t, "held up");
+		view_label(t, "held up");
 		table_add(t, f[1].len > 0 ? f[1] : f[0]);
 		table_set_colour(t, TABLE_YELLOW);
 	}
 }
 
 static void
-add_fact(
-    struct queue_view *v, struct table *t, const char *label, const char *name)
+add_facts(struct view *v)
 {
-	struct span text = member(v, name);
+	struct table *t = view_facts_new();
+	double oldest_s = row_number(view_member(v, "oldest_todo_s"));
 
-	if (text.len == 0)
-		return;
-	add_label(t, label);
-	table_add(t, text);
-}
-
-/* A point in time that is null until it has happened. */
-static void
-add_when(
-    struct queue_view *v, struct table *t, const char *label, const char *name)
-{
-	add_label(t, label);
-	text_add_when(&v->text, member(v, name), v->now_ms);
-	add_cell(v, t);
-}
-
-static void
-add_facts(struct queue_view *v)
-{
-	static const struct table_column columns[] = {
-	    {"", TABLE_LEFT}, {"", TABLE_LEFT | TABLE_WRAP}};
-	struct table *t = table_new(columns, COUNT_OF(columns));
-	double oldest_s = row_number(member(v, "oldest_todo_s"));
-
-	add_label(t, "queue");
-	table_add(t, member(v, "name"));
+	view_label(t, "queue");
+	table_add(t, view_member(v, "name"));
 	table_set_colour(t, TABLE_BOLD);
 	add_held_up(v, t);
-	add_fact(v, t, "backend", "backend");
-	add_fact(v, t, "workers", "workers");
-	add_fact(v, t, "waiting takes", "waiting_takes");
-	add_label(t, "oldest todo");
+	view_fact(t, "backend", view_member(v, "backend"));
+	view_fact(t, "workers", view_member(v, "workers"));
+	view_fact(t, "waiting takes", view_member(v, "waiting_takes"));
+	view_label(t, "oldest todo");
 	if (oldest_s > 0)
 		text_add_seconds(&v->text, oldest_s);
-	add_cell(v, t);
-	add_when(v, t, "last push", "last_push_at");
-	add_when(v, t, "last take", "last_take_at");
-	print_table(v, t, false);
+	view_add_cell(v, t);
+	view_label(t, "last push");
+	view_add_when(v, t, view_member(v, "last_push_at"));
+	view_label(t, "last take");
+	view_add_when(v, t, view_member(v, "last_take_at"));
+	view_print_facts(v, t);
 }
 
 /* ---- tasks ------------------------------------------------------------ */
 
 /* "high 0, normal 2, low 0". */
 static void
-add_lanes(struct queue_view *v)
+add_lanes(struct view *v, struct table *t)
 {
 	struct span name, count;
 	struct scan s;
 
-	scan_init(&s, member(v, "lanes"));
-	if (!scan_object(&s))
-		return;
-	while (scan_key(&s, &name) && scan_skip(&s, &count))
-		buf_addf(&v->text, "%s%.*s %.*s", v->text.len > 0 ? ", " : "",
-		    SPAN_ARG(name), SPAN_ARG(count));
+	scan_init(&s, view_member(v, "lanes"));
+	if (scan_object(&s))
+		while (scan_key(&s, &name) && scan_skip(&s, &count))
+			buf_addf(&v->text, "%s%.*s %.*s",
+			    v->text.len > 0 ? ", " : "", SPAN_ARG(name),
+			    SPAN_ARG(count));
+	view_add_cell(v, t);
 }
 
 /* In the order in which a task goes through them. */
 static bool
-add_tasks(struct queue_view *v)
+add_tasks(struct view *v)
 {
 	static const char *const states[] = {
 	    "todo", "doing", "delayed", "failed", "dead", "finish"};
 	static const struct table_column columns[] = {{"STATE", TABLE_LEFT},
 	    {"TASKS", TABLE_RIGHT}, {"", TABLE_LEFT | TABLE_WRAP}};
-	struct span counts = member(v, "counts"), count;
+	struct span counts = view_member(v, "counts"), count;
 	struct table *t = table_new(columns, COUNT_OF(columns));
 	bool ok = counts.len > 0;
 
@@ -165,11 +98,11 @@ add_tasks(struct queue_view *v)
 		if (strcmp(states[i], "dead") == 0 && !span_is(count, "0"))
 			table_set_colour(t, TABLE_RED);
 		if (i == 0)
-			add_lanes(v);
-		table_add(t, buf_span(&v->text));
-		buf_reset(&v->text, TEXT_MAX);
+			add_lanes(v, t);
+		else
+			table_add_str(t, "");
 	}
-	print_table(v, t, true);
+	view_print(v, t);
 	return ok;
 }
 
@@ -177,19 +110,18 @@ add_tasks(struct queue_view *v)
 
 /* One of the three spans of time; "-" where the server does not say. */
 static void
-add_rate(
-    struct queue_view *v, struct table *t, const char *rates, const char *what)
+add_rate(struct view *v, struct table *t, const char *rates, const char *what)
 {
-	struct span rate = row_member(member(v, rates), what, v->arena);
+	struct span rate = row_member(view_member(v, rates), what, v->arena);
 
 	if (rate.len > 0)
 		text_add_rate(&v->text, row_number(rate));
-	add_cell(v, t);
+	view_add_cell(v, t);
 }
 
 /* What is counted, with its rate where it has one. */
 static void
-add_rates(struct queue_view *v)
+add_rates(struct view *v)
 {
 	static const struct table_column columns[] = {
 	    {"PER SECOND", TABLE_LEFT}, {"1 MIN", TABLE_RIGHT},
@@ -200,7 +132,7 @@ add_rates(struct queue_view *v)
 	char what[32];
 	struct scan s;
 
-	scan_init(&s, member(v, "totals"));
+	scan_init(&s, view_member(v, "totals"));
 	if (scan_object(&s))
 		while (scan_key(&s, &name) && scan_skip(&s, &total)) {
 			(void)snprintf(
@@ -211,16 +143,16 @@ add_rates(struct queue_view *v)
 			add_rate(v, t, "rates_15m", what);
 			table_add(t, total);
 		}
-	print_table(v, t, true);
+	view_print(v, t);
 }
 
 /* ---- policy ----------------------------------------------------------- */
 
 /* Where a value comes from. */
 static void
-add_from(struct queue_view *v, struct table *t, struct span name)
+add_from(struct view *v, struct table *t, struct span name)
 {
-	struct span from = member(v, "policy_from");
+	struct span from = view_member(v, "policy_from");
 	char field[32];
 
 	(void)snprintf(field, sizeof(field), "%.*s", SPAN_ARG(name));
@@ -232,7 +164,7 @@ add_from(struct queue_view *v, struct table *t, struct span name)
 
 /* In the words of the settings file, which 'queue set' takes back. */
 static bool
-add_policy(struct queue_view *v)
+add_policy(struct view *v)
 {
 	static const struct table_column columns[] = {{"POLICY", TABLE_LEFT},
 	    {"VALUE", TABLE_RIGHT}, {"FROM", TABLE_LEFT}};
@@ -242,7 +174,7 @@ add_policy(struct queue_view *v)
 	struct scan s;
 	bool ok;
 
-	scan_init(&s, member(v, "policy"));
+	scan_init(&s, view_member(v, "policy"));
 	ok = scan_object(&s);
 	while (ok && scan_key(&s, &name) && scan_skip(&s, &number)) {
 		row = policy_find(name);
@@ -254,40 +186,23 @@ add_policy(struct queue_view *v)
 			policy_add_text(&v->text, row, number);
 		else
 			buf_add_span(&v->text, number);
-		add_cell(v, t);
+		view_add_cell(v, t);
 		add_from(v, t, name);
 	}
-	print_table(v, t, true);
+	view_print(v, t);
 	return ok && s.err == ERR_OK;
 }
 
 /* ---- the whole -------------------------------------------------------- */
 
-static void
-view_init(struct queue_view *v, struct buf *out, struct span body,
-    const struct table_look *look)
-{
-	*v = (struct queue_view){.body = body, .look = look, .out = out};
-	v->arena = arena_new(ARENA_MAX);
-	buf_init(&v->text, TEXT_MAX);
-}
-
-static void
-view_clear(struct queue_view *v)
-{
-	arena_free(v->arena);
-	buf_clear(&v->text);
-}
-
 bool
 queue_view_add(struct buf *out, struct span body, int64_t now_ms,
     const struct table_look *look)
 {
-	struct queue_view v;
+	struct view v;
 	bool ok;
 
-	view_init(&v, out, body, look);
-	v.now_ms = now_ms;
+	view_init(&v, out, body, now_ms, look);
 	add_facts(&v);
 	ok = add_tasks(&v);
 	add_rates(&v);
@@ -297,13 +212,13 @@ queue_view_add(struct buf *out, struct span body, int64_t now_ms,
 }
 
 bool
-queue_view_add_policy(
-    struct buf *out, struct span body, const struct table_look *look)
+queue_view_add_policy(struct buf *out, struct span body, int64_t now_ms,
+    const struct table_look *look)
 {
-	struct queue_view v;
+	struct view v;
 	bool ok;
 
-	view_init(&v, out, body, look);
+	view_init(&v, out, body, now_ms, look);
 	ok = add_policy(&v);
 	view_clear(&v);
 	return ok;

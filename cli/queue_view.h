@@ -4,17 +4,10 @@
 /* One queue for people, from the server's answer: what holds it up, its
  * tasks, rates, and policy. Pure. False when the answer is not one. */
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "cli/view.h"
 
-#include "cli/table.h"
-#include "core/buf.h"
-#include "core/str.h"
-
-bool queue_view_add(struct buf *out, struct span body, int64_t now_ms,
-    const struct table_look *look);
+view_fn queue_view_add;
 /* The policy alone: each value, and where it comes from. */
-bool queue_view_add_policy(
-    struct buf *out, struct span body, const struct table_look *look);
+view_fn queue_view_add_policy;
 
 #endif

@@ -174,13 +174,20 @@ queues_sort(struct queues *q, const char *column, bool reverse)
 	return true;
 }
 
+/* "IN/S" as "in". */
+static void
+add_title(struct buf *out, const char *title)
+{
+	for (; *title > '/'; title++)
+		buf_add_char(out, (char)tolower((unsigned char)*title));
+}
+
 void
 queues_add_columns(struct buf *out)
 {
 	for (size_t i = 0; i + 1 < COUNT_OF(columns); i++) {
 		buf_add_str(out, i > 0 ? ", " : "");
-		for (const char *p = columns[i].title; *p > '/'; p++)
-			buf_add_char(out, (char)tolower((unsigned char)*p));
+		add_title(out, columns[i].title);
 	}
 }
 

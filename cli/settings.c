@@ -22,7 +22,7 @@ enum kind {
 	KIND_NO_COLOR /* the same; the variable is yes unless it is empty */
 };
 
-/* Sorted, as enum setting is. */
+/* Sorted, as enum settings_key is. */
 /* clang-format off */
 static const struct {
 	const char *name; /* of the option, and in the file */
@@ -45,7 +45,8 @@ static const struct {
 
 /* Keeps the value, in place of what was there. */
 static void
-keep(struct settings *s, enum setting which, const char *text, const char *from)
+keep(struct settings *s, enum settings_key which, const char *text,
+    const char *from)
 {
 	free(s->values[which].text);
 	free(s->values[which].from);
@@ -70,7 +71,7 @@ not_expected(enum kind kind, const char *text)
 
 /* From an option or a variable, whose name is from. */
 static enum err
-set_given(struct settings *s, enum setting which, const char *text,
+set_given(struct settings *s, enum settings_key which, const char *text,
     const char *from, struct buf *why)
 {
 	const char *wrong = not_expected(rows[which].kind, text);
@@ -134,7 +135,7 @@ unknown_name(struct reader *r, struct span name)
 
 /* The value as it is kept: a file's name with the home folder in it. */
 static enum err
-value_text(struct reader *r, enum setting which, struct span value,
+value_text(struct reader *r, enum settings_key which, struct span value,
     struct span name, struct buf *text)
 {
 	bool is_home = value.len > 1 && memcmp(value.p, "~/", 2) == 0;
@@ -151,6 +152,10 @@ value_text(struct reader *r, enum setting which, struct span value,
 	}
 	buf_add_span(text, value);
 	buf_add_char(text, '\0');
+	if (text->failed) {
+		buf_addf(why_line(r, name), "it is too long");
+		return ERR_USAGE;
+	}
 	wrong = not_expected(rows[which].kind, text->data);
 	if (wrong != NULL) {
 		buf_addf(why_line(r, name), "%s, not '%.*s'", wrong,
@@ -164,7 +169,7 @@ static enum err
 set_from_file(struct reader *r, struct span name, struct span value)
 {
 	char from[PATH_MAX_BYTES + 16];
-	enum setting which = 0;
+	enum settings_key which = 0;
 	struct buf text;
 	enum err err;
 
@@ -280,7 +285,7 @@ read_file(struct settings *s, struct buf *why)
 
 /* The option, else the variable, over what is there. */
 static enum err
-read_given(struct settings *s, const struct args *args, enum setting which,
+read_given(struct settings *s, const struct args *args, enum settings_key which,
     struct buf *why)
 {
 	const char *text = args_value(args, rows[which].name);
@@ -305,11 +310,11 @@ settings_load(struct settings *s, const struct args *args, struct buf *why)
 	enum err err;
 
 	*s = (struct settings){0};
-	for (enum setting i = 0; i < SETTING_COUNT; i++)
+	for (enum settings_key i = 0; i < SETTING_COUNT; i++)
 		if (rows[i].fallback != NULL)
 			keep(s, i, rows[i].fallback, "the default");
 	err = read_file(s, why);
-	for (enum setting i = 0; err == ERR_OK && i < SETTING_COUNT; i++)
+	for (enum settings_key i = 0; err == ERR_OK && i < SETTING_COUNT; i++)
 		err = read_given(s, args, i, why);
 	return err;
 }
@@ -325,19 +330,19 @@ settings_clear(struct settings *s)
 }
 
 const char *
-settings_text(const struct settings *s, enum setting which)
+settings_text(const struct settings *s, enum settings_key which)
 {
 	return s->values[which].text;
 }
 
 bool
-settings_is_on(const struct settings *s, enum setting which)
+settings_is_on(const struct settings *s, enum settings_key which)
 {
 	return strcmp(s->values[which].text, "yes") == 0;
 }
 
 uint64_t
-settings_ms(const struct settings *s, enum setting which)
+settings_ms(const struct settings *s, enum settings_key which)
 {
 	uint64_t ms = 0;
 
@@ -347,7 +352,7 @@ settings_ms(const struct settings *s, enum setting which)
 }
 
 const char *
-settings_from(const struct settings *s, enum setting which)
+settings_from(const struct settings *s, enum settings_key which)
 {
 	return s->values[which].from;
 }

@@ -12,7 +12,7 @@
 #include "core/buf.h"
 #include "core/err.h"
 
-enum setting {
+enum settings_key {
 	SETTING_CA,
 	SETTING_CERT,
 	SETTING_JSON,
@@ -41,11 +41,11 @@ enum err settings_load(
     struct settings *s, const struct args *args, struct buf *why) MUST_CHECK;
 void settings_clear(struct settings *s);
 
-const char *settings_text(const struct settings *s, enum setting which);
+const char *settings_text(const struct settings *s, enum settings_key which);
 /* Of those that are yes or no. */
-bool settings_is_on(const struct settings *s, enum setting which);
+bool settings_is_on(const struct settings *s, enum settings_key which);
 /* Of those that are a span of time. */
-uint64_t settings_ms(const struct settings *s, enum setting which);
-const char *settings_from(const struct settings *s, enum setting which);
+uint64_t settings_ms(const struct settings *s, enum settings_key which);
+const char *settings_from(const struct settings *s, enum settings_key which);
 
 #endif

@@ -6,7 +6,7 @@
 #include "cli/rows.h"
 #include "cli/text.h"
 
-enum { TEXT_MAX = 64 << 20, ARENA_MAX = 1 << 30 };
+enum { TEXT_MAX = 64 << 20 };
 
 enum {
 	F_ID,
@@ -131,42 +131,17 @@ task_view_add_row(struct table *t, const char *state, struct span task,
 
 /* ---- one task --------------------------------------------------------- */
 
-static void
-add_fact(struct table *t, const char *label, struct span text)
-{
-	if (text.len == 0)
-		return;
-	table_add_str(t, label);
-	table_set_colour(t, TABLE_DIM);
-	table_add(t, text);
-}
-
 /* "2026-11-21T03:04:05.678Z  (3s ago)". */
 static void
-add_time(struct table *t, const char *label, struct span time, int64_t now_ms)
+add_time(struct view *v, struct table *t, const char *label, struct span time)
 {
-	struct buf text;
-
 	if (time.len == 0 || *label == '\0')
 		return;
-	buf_init(&text, TEXT_MAX);
-	buf_addf(&text, "%.*s  (", SPAN_ARG(time));
-	text_add_when(&text, time, now_ms);
-	buf_add_char(&text, ')');
-	add_fact(t, label, buf_span(&text));
-	buf_clear(&text);
-}
-
-static void
-add_attempts(struct table *t, const struct span *f)
-{
-	struct buf text;
-
-	buf_init(&text, TEXT_MAX);
-	buf_addf(&text, "%.*s of %.*s", SPAN_ARG(f[F_ATTEMPTS]),
-	    SPAN_ARG(f[F_MAX_ATTEMPTS]));
-	add_fact(t, "attempts", buf_span(&text));
-	buf_clear(&text);
+	view_label(t, label);
+	buf_addf(&v->text, "%.*s  (", SPAN_ARG(time));
+	text_add_when(&v->text, time, v->now_ms);
+	buf_add_char(&v->text, ')');
+	view_add_cell(v, t);
 }
 
 static enum table_colour
@@ -179,24 +154,29 @@ state_colour(struct span state)
 
 /* Its life, in the order in which it happened. */
 static void
-add_life(
-    struct table *t, const char *queue, const struct span *f, int64_t now_ms)
+add_life(struct view *v, const struct span *f)
 {
-	add_fact(t, "id", f[F_ID]);
+	struct table *t = view_facts_new();
+
+	view_fact(t, "id", f[F_ID]);
 	table_set_colour(t, TABLE_BOLD);
-	add_fact(t, "queue", span_of(queue));
-	add_fact(t, "state", f[F_STATE]);
+	view_fact(t, "state", f[F_STATE]);
 	table_set_colour(t, state_colour(f[F_STATE]));
-	add_fact(t, "priority", f[F_PRIORITY]);
-	add_time(t, "pushed", f[F_PUSHED_AT], now_ms);
-	add_time(t, "last failed", f[F_FAILED_AT], now_ms);
-	add_time(t, "taken", f[F_TAKEN_AT], now_ms);
-	add_time(t, shown_of(f[F_STATE])->due, f[F_DUE_AT], now_ms);
-	if (!span_is(f[F_STATE], "finish"))
-		add_attempts(t, f);
-	add_fact(t, span_is(f[F_STATE], "doing") ? "held by" : "worker",
+	view_fact(t, "priority", f[F_PRIORITY]);
+	add_time(v, t, "pushed", f[F_PUSHED_AT]);
+	add_time(v, t, "last failed", f[F_FAILED_AT]);
+	add_time(v, t, "taken", f[F_TAKEN_AT]);
+	add_time(v, t, shown_of(f[F_STATE])->due, f[F_DUE_AT]);
+	if (!span_is(f[F_STATE], "finish")) {
+		view_label(t, "attempts");
+		buf_addf(&v->text, "%.*s of %.*s", SPAN_ARG(f[F_ATTEMPTS]),
+		    SPAN_ARG(f[F_MAX_ATTEMPTS]));
+		view_add_cell(v, t);
+	}
+	view_fact(t, span_is(f[F_STATE], "doing") ? "held by" : "worker",
 	    f[F_WORKER]);
-	add_fact(t, "error", f[F_ERROR]);
+	view_fact(t, "error", f[F_ERROR]);
+	view_print_facts(v, t);
 }
 
 /* A value of somebody else on lines of its own. */
@@ -216,28 +196,23 @@ add_value(struct buf *out, const char *label, struct span json)
 }
 
 bool
-task_view_add(struct buf *out, const char *queue, struct span body,
-    int64_t now_ms, const struct table_look *look)
+task_view_add(struct buf *out, struct span body, int64_t now_ms,
+    const struct table_look *look)
 {
-	static const struct table_column columns[] = {
-	    {"", TABLE_LEFT}, {"", TABLE_LEFT | TABLE_WRAP}};
-	struct table_look bare = *look;
-	struct arena *a = arena_new(ARENA_MAX);
-	struct table *t = table_new(columns, COUNT_OF(columns));
+	struct view v;
 	struct span f[F_COUNT];
-	bool ok = row_read_all(body, a, fields, F_COUNT, f) &&
-		  f[F_ID].len > 0 && f[F_STATE].len > 0;
+	bool ok;
 
-	bare.headings = false;
+	view_init(&v, out, body, now_ms, look);
+	ok = row_read_all(body, v.arena, fields, F_COUNT, f) &&
+	     f[F_ID].len > 0 && f[F_STATE].len > 0;
 	if (ok) {
-		add_life(t, queue, f, now_ms);
-		table_print(t, &bare, out);
+		add_life(&v, f);
 		if (!span_is(f[F_RESULT], "null"))
 			add_value(out, "result", f[F_RESULT]);
 		if (!span_is(f[F_STATE], "finish"))
 			add_value(out, "payload", f[F_PAYLOAD]);
 	}
-	table_free(t);
-	arena_free(a);
+	view_clear(&v);
 	return ok;
 }

@@ -4,17 +4,9 @@
 /* Tasks for people, from the server's answers: one with its whole life, or a
  * row of a list. Pure. */
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "cli/view.h"
 
-#include "cli/table.h"
-#include "core/arena.h"
-#include "core/buf.h"
-#include "core/str.h"
-
-/* False when body is no task. */
-bool task_view_add(struct buf *out, const char *queue, struct span body,
-    int64_t now_ms, const struct table_look *look);
+view_fn task_view_add;
 
 /* A table with the columns that say something in this state. */
 struct table *task_view_table(const char *state);

@@ -156,7 +156,7 @@ wire_send(struct wire *w, const struct client_request *request, wire_cb *cb,
 	call->request = *request;
 	call->cb = cb;
 	call->arg = arg;
-	client_begin(call->client, request);
+	client_prepare(call->client, request);
 	call->request.path = NULL;
 	call->is_busy = true;
 	ASSERT(curl_multi_add_handle(w->multi, call->client->curl) == CURLM_OK);
@@ -183,8 +183,7 @@ call_end(struct wire_call *call, CURLcode code)
 
 	ASSERT(
 	    curl_multi_remove_handle(w->multi, call->client->curl) == CURLM_OK);
-	result.err =
-	    client_end(call->client, code, &call->request, &result.answer);
+	result.err = client_end(call->client, code, &result.answer);
 	/* Busy while it calls back, as the answer is in it: what is sent from
 	 * there takes another one. */
 	call->cb(&result, call->arg);

@@ -3,9 +3,6 @@
 #include "cli/worker_view.h"
 
 #include "cli/rows.h"
-#include "cli/text.h"
-
-enum { TEXT_MAX = 1 << 24, ARENA_MAX = 1 << 30 };
 
 enum { F_NAME, F_ADDR, F_SEEN, F_BEAT, F_HELD, F_DETAILS, F_HOLDS, F_COUNT };
 
@@ -34,36 +31,46 @@ add_or_dash(struct table *t, struct span text)
 	table_add(t, text.len > 0 ? text : SPAN("-"));
 }
 
-static void
-add_when(struct table *t, struct span time, int64_t now_ms)
-{
-	struct buf text;
-
-	buf_init(&text, TEXT_MAX);
-	text_add_when(&text, time, now_ms);
-	table_add(t, buf_span(&text));
-	buf_clear(&text);
-}
-
 /* ---- the list --------------------------------------------------------- */
 
 static void
-add_row(
-    struct table *t, const struct span *f, const struct span *d, int64_t now_ms)
+add_row(struct view *v, struct table *t, const struct span *f)
 {
+	struct span d[D_COUNT];
+
+	read_details(f[F_DETAILS], v->arena, d);
 	table_add(t, f[F_NAME]);
 	table_add(t, f[F_HELD]);
-	add_when(t, f[F_SEEN], now_ms);
-	add_when(t, f[F_BEAT], now_ms);
+	view_add_when(v, t, f[F_SEEN]);
+	view_add_when(v, t, f[F_BEAT]);
 	add_or_dash(t, f[F_ADDR]);
 	add_or_dash(t, d[D_HOST]);
 	add_or_dash(t, d[D_VERSION]);
 	add_or_dash(t, d[D_LOAD]);
 }
 
+static bool
+add_rows(struct view *v, struct table *t, const char *match)
+{
+	struct span f[F_COUNT];
+	struct scan s;
+
+	scan_init(&s, v->body);
+	if (!scan_array(&s))
+		return false;
+	while (scan_item(&s)) {
+		if (!row_read(&s, v->arena, fields, F_COUNT, f) ||
+		    f[F_NAME].len == 0)
+			return false;
+		if (match == NULL || glob_match(span_of(match), f[F_NAME]))
+			add_row(v, t, f);
+	}
+	return scan_end(&s) == ERR_OK;
+}
+
 bool
 worker_view_add_list(struct buf *out, struct span list, const char *match,
-    int64_t now_ms, const struct table_look *look, size_t *count)
+    int64_t now_ms, const struct table_look *look)
 {
 	static const struct table_column columns[] = {
 	    {"NAME", TABLE_LEFT | TABLE_CUT}, {"HOLDS", TABLE_RIGHT},
@@ -73,106 +80,77 @@ worker_view_add_list(struct buf *out, struct span list, const char *match,
 	    {"VERSION", TABLE_LEFT | TABLE_CUT | TABLE_OUT_5},
 	    {"LOAD", TABLE_RIGHT | TABLE_OUT_3}};
 	struct table *t = table_new(columns, COUNT_OF(columns));
-	struct arena *a = arena_new(ARENA_MAX);
-	struct span f[F_COUNT], d[D_COUNT];
-	struct scan s;
+	struct view v;
 	bool ok;
 
-	scan_init(&s, list);
-	ok = scan_array(&s);
-	while (ok && scan_item(&s)) {
-		ok = row_read(&s, a, fields, F_COUNT, f) && f[F_NAME].len > 0;
-		if (!ok ||
-		    (match != NULL && !glob_match(span_of(match), f[F_NAME])))
-			continue;
-		read_details(f[F_DETAILS], a, d);
-		add_row(t, f, d, now_ms);
-	}
-	ok = ok && scan_end(&s) == ERR_OK;
-	*count = table_rows(t);
-	if (ok && *count > 0)
-		table_print(t, look, out);
-	table_free(t);
-	arena_free(a);
+	view_init(&v, out, list, now_ms, look);
+	ok = add_rows(&v, t, match);
+	if (ok)
+		view_print(&v, t);
+	else
+		table_free(t);
+	view_clear(&v);
 	return ok;
 }
 
 /* ---- one worker ------------------------------------------------------- */
 
 static void
-add_fact(struct table *t, const char *label, struct span text)
+add_time(struct view *v, struct table *t, const char *label, struct span time)
 {
-	if (text.len == 0)
-		return;
-	table_add_str(t, label);
-	table_set_colour(t, TABLE_DIM);
-	table_add(t, text);
-}
-
-static void
-add_time(struct table *t, const char *label, struct span time, int64_t now_ms)
-{
-	struct buf text;
-
-	buf_init(&text, TEXT_MAX);
-	text_add_when(&text, time, now_ms);
-	add_fact(t, label, time.len > 0 ? buf_span(&text) : SPAN("never"));
-	buf_clear(&text);
+	view_label(t, label);
+	if (time.len > 0)
+		view_add_when(v, t, time);
+	else
+		table_add_str(t, "never");
 }
 
 /* ["a","b"] as "a, b"; anything else as it is. */
 static void
-add_list(struct buf *text, struct span json, struct arena *a)
+add_list(struct view *v, struct span json)
 {
 	struct span raw, item;
 	struct scan s;
 
 	scan_init(&s, json);
 	if (!scan_array(&s)) {
-		buf_add_span(text, json);
+		buf_add_span(&v->text, json);
 		return;
 	}
 	while (scan_item(&s) && scan_string(&s, &raw) &&
-	       scan_unescape(a, raw, &item))
-		buf_addf(
-		    text, "%s%.*s", text->len > 0 ? ", " : "", SPAN_ARG(item));
+	       scan_unescape(v->arena, raw, &item))
+		buf_addf(&v->text, "%s%.*s", v->text.len > 0 ? ", " : "",
+		    SPAN_ARG(item));
 }
 
 static void
-add_facts(struct buf *out, const struct span *f, int64_t now_ms,
-    const struct table_look *look, struct arena *a)
+add_facts(struct view *v, const struct span *f)
 {
-	static const struct table_column columns[] = {
-	    {"", TABLE_LEFT}, {"", TABLE_LEFT | TABLE_WRAP}};
-	struct table *t = table_new(columns, COUNT_OF(columns));
-	struct table_look bare = *look;
+	struct table *t = view_facts_new();
 	struct span d[D_COUNT];
-	struct buf running;
 
-	read_details(f[F_DETAILS], a, d);
-	add_fact(t, "worker", f[F_NAME]);
+	read_details(f[F_DETAILS], v->arena, d);
+	view_fact(t, "worker", f[F_NAME]);
 	table_set_colour(t, TABLE_BOLD);
-	add_fact(t, "address", f[F_ADDR]);
-	add_time(t, "last seen", f[F_SEEN], now_ms);
-	add_time(t, "last heartbeat", f[F_BEAT], now_ms);
-	add_fact(t, "holds", f[F_HELD]);
-	add_fact(t, "host", d[D_HOST]);
-	add_fact(t, "pid", d[D_PID]);
-	add_fact(t, "version", d[D_VERSION]);
-	add_fact(t, "load", d[D_LOAD]);
-	buf_init(&running, TEXT_MAX);
-	add_list(&running, d[D_RUNNING], a);
-	add_fact(t, "running", buf_span(&running));
-	buf_clear(&running);
-	bare.headings = false;
-	table_print(t, &bare, out);
-	table_free(t);
+	view_fact(t, "address", f[F_ADDR]);
+	add_time(v, t, "last seen", f[F_SEEN]);
+	add_time(v, t, "last heartbeat", f[F_BEAT]);
+	view_fact(t, "holds", f[F_HELD]);
+	view_fact(t, "host", d[D_HOST]);
+	view_fact(t, "pid", d[D_PID]);
+	view_fact(t, "version", d[D_VERSION]);
+	view_fact(t, "load", d[D_LOAD]);
+	if (d[D_RUNNING].len > 0) {
+		view_label(t, "running");
+		add_list(v, d[D_RUNNING]);
+		view_add_cell(v, t);
+	}
+	view_print_facts(v, t);
 }
 
 /* What it holds, queue by queue; of many tasks the first. */
 static bool
-add_holds(struct buf *out, struct span holds, int64_t now_ms,
-    const struct table_look *look, struct arena *a)
+add_holds(struct view *v, struct span holds)
 {
 	static const struct row_field hold_fields[] = {{"queue", false},
 	    {"count", false}, {"oldest_taken_at", false}, {"ids", false}};
@@ -181,48 +159,39 @@ add_holds(struct buf *out, struct span holds, int64_t now_ms,
 	    {"OLDEST TAKEN", TABLE_RIGHT | TABLE_OUT_1},
 	    {"TASKS", TABLE_LEFT | TABLE_WRAP}};
 	struct table *t = table_new(columns, COUNT_OF(columns));
-	struct buf text;
 	struct span h[4];
 	struct scan s;
 	bool ok;
 
-	buf_init(&text, TEXT_MAX);
 	scan_init(&s, holds);
 	ok = scan_array(&s);
 	while (ok && scan_item(&s)) {
-		ok = row_read(&s, a, hold_fields, 4, h) && h[0].len > 0;
-		if (!ok)
-			break;
+		ok = row_read(&s, v->arena, hold_fields, 4, h) && h[0].len > 0;
 		table_add(t, h[0]);
 		table_add(t, h[1]);
-		add_when(t, h[2], now_ms);
-		add_list(&text, h[3], a);
-		table_add(t, buf_span(&text));
-		buf_reset(&text, TEXT_MAX);
+		view_add_when(v, t, h[2]);
+		add_list(v, h[3]);
+		view_add_cell(v, t);
 	}
-	ok = ok && scan_end(&s) == ERR_OK;
-	if (ok && table_rows(t) > 0) {
-		buf_add_str(out, look->headings ? "\n" : "");
-		table_print(t, look, out);
-	}
-	buf_clear(&text);
-	table_free(t);
-	return ok;
+	view_print(v, t);
+	return ok && scan_end(&s) == ERR_OK;
 }
 
 bool
 worker_view_add(struct buf *out, struct span body, int64_t now_ms,
     const struct table_look *look)
 {
-	struct arena *a = arena_new(ARENA_MAX);
 	struct span f[F_COUNT];
-	bool ok =
-	    row_read_all(body, a, fields, F_COUNT, f) && f[F_NAME].len > 0;
+	struct view v;
+	bool ok;
 
+	view_init(&v, out, body, now_ms, look);
+	ok = row_read_all(body, v.arena, fields, F_COUNT, f) &&
+	     f[F_NAME].len > 0;
 	if (ok) {
-		add_facts(out, f, now_ms, look, a);
-		ok = add_holds(out, f[F_HOLDS], now_ms, look, a);
+		add_facts(&v, f);
+		ok = add_holds(&v, f[F_HOLDS]);
 	}
-	arena_free(a);
+	view_clear(&v);
 	return ok;
 }

@@ -4,17 +4,11 @@
 /* Workers for people, from the server's answers: the list, or one with what
  * it holds. Pure. False when the answer is not one. */
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "cli/view.h"
 
-#include "cli/table.h"
-#include "core/buf.h"
-#include "core/str.h"
-
-/* Those whose names match (match NULL: all); *count: how many. */
+/* Those whose names match (match NULL: all); nothing when none does. */
 bool worker_view_add_list(struct buf *out, struct span list, const char *match,
-    int64_t now_ms, const struct table_look *look, size_t *count);
-bool worker_view_add(struct buf *out, struct span body, int64_t now_ms,
-    const struct table_look *look);
+    int64_t now_ms, const struct table_look *look);
+view_fn worker_view_add;
 
 #endif

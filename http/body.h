@@ -150,6 +150,13 @@ struct token_body {
 };
 enum err body_read_token(struct body *b, struct token_body *out) MUST_CHECK;
 
+/* Levels of the log: of each component and, behind them, the common one. */
+enum { LEVEL_KEPT = -3, LEVEL_OF_SETTINGS = -2 }; /* or an enum log_level */
+struct levels_body {
+	int of[LOG_COMPONENT_COUNT + 1];
+};
+enum err body_read_levels(struct body *b, struct levels_body *out) MUST_CHECK;
+
 /* Longest beginning of at most max bytes that does not cut a character. */
 struct span utf8_cut(struct span text, size_t max);
 

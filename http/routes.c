@@ -14,9 +14,12 @@ static const struct route routes[] = {
 	{METHOD_GET,    "/metrics",                       api_metrics,           ROLE_VIEWER,   SCOPE_LIST,  0,        "", "all numbers as Prometheus text"},
 	{METHOD_GET,    "/readyz",                        api_ready,             ROLE_ANY,      SCOPE_NONE,  0,        "", "are pushes accepted"},
 	{METHOD_GET,    "/v1/audit",                      api_audit_list,        ROLE_ADMIN,    SCOPE_ALL,   0,        "after,limit", "who changed what"},
+	{METHOD_GET,    "/v1/config",                     api_config_get,        ROLE_ADMIN,    SCOPE_ALL,   0,        "", "all settings, their values and where those come from"},
+	{METHOD_PATCH,  "/v1/config",                     api_config_set,        ROLE_ADMIN,    SCOPE_ALL,   16 * KIB, "", "change levels of the log at run time"},
 	{METHOD_GET,    "/v1/errors",                     api_errors,            ROLE_KNOWN,    SCOPE_NONE,  0,        "", "the error table"},
 	{METHOD_GET,    "/v1/openapi.json",               api_openapi,           ROLE_KNOWN,    SCOPE_NONE,  0,        "", "this API described in OpenAPI 3"},
 	{METHOD_GET,    "/v1/queues",                     api_queues_list,       ROLE_VIEWER,   SCOPE_LIST,  0,        "", "all queues"},
+	{METHOD_DELETE, "/v1/queues/{queue}",             api_queues_remove,     ROLE_OPERATOR, SCOPE_QUEUE, 0,        "force", "remove a queue with its tasks and its policy"},
 	{METHOD_GET,    "/v1/queues/{queue}",             api_queues_get,        ROLE_VIEWER,   SCOPE_QUEUE, 0,        "", "one queue"},
 	{METHOD_PATCH,  "/v1/queues/{queue}",             api_queues_set,        ROLE_OPERATOR, SCOPE_QUEUE, 16 * KIB, "", "change a queue's policy, pause or resume it"},
 	{METHOD_POST,   "/v1/queues/{queue}/extend",      api_extend,            ROLE_WORKER,   SCOPE_QUEUE, MIB,      "", "renew leases"},
@@ -35,6 +38,7 @@ static const struct route routes[] = {
 	{METHOD_GET,    "/v1/version",                    api_version,           ROLE_KNOWN,    SCOPE_NONE,  0,        "", "which schedd this is"},
 	{METHOD_GET,    "/v1/workers",                    api_workers_list,      ROLE_VIEWER,   SCOPE_ALL,   0,        "", "the workers that were heard of"},
 	{METHOD_DELETE, "/v1/workers/{worker}",           api_workers_remove,    ROLE_ADMIN,    SCOPE_ALL,   0,        "", "forget a worker and take its leases back"},
+	{METHOD_GET,    "/v1/workers/{worker}",           api_workers_get,       ROLE_VIEWER,   SCOPE_ALL,   0,        "", "one worker and what it holds"},
 	{METHOD_POST,   "/v1/workers/{worker}/heartbeat", api_workers_heartbeat, ROLE_WORKER,   SCOPE_NONE,  16 * KIB, "", "say that a worker lives"},
 };
 /* clang-format on */

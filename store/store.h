@@ -202,6 +202,14 @@ void store_queue_get(
 void store_queue_set(struct store *s, struct span queue,
     const struct store_policy_change *change, store_queue_cb *cb, void *arg);
 
+/* Removes it with all its tasks and its policy. QUEUE_NOT_EMPTY, and nothing
+ * changed, while it has live or dead tasks, unless force. One of the settings
+ * goes on existing, empty. Takes that wait in it go on waiting. */
+typedef void store_remove_cb(
+    enum err err, const struct store_removed *removed, void *arg);
+void store_queue_remove(struct store *s, struct span queue, bool force,
+    store_remove_cb *cb, void *arg);
+
 /* From memory, at most about a second old for queues in use: for lists,
  * /v1/stats and /metrics. Borrowed until the loop runs again. Sorted by
  * name. */
@@ -223,6 +231,11 @@ void store_worker_seen(struct store *s, struct span worker, const char *addr,
 typedef void store_workers_cb(
     enum err err, const struct store_worker_info *workers, size_t n, void *arg);
 void store_worker_list(struct store *s, store_workers_cb *cb, void *arg);
+/* One worker, and what it holds: WORKER_UNKNOWN when it is not there. */
+typedef void store_worker_cb(enum err err, const struct store_worker_info *w,
+    const struct store_hold *holds, size_t n, void *arg);
+void store_worker_get(
+    struct store *s, struct span worker, store_worker_cb *cb, void *arg);
 /* Forgets a worker and takes its leases back (attempts count).
  * WORKER_UNKNOWN when it is not there. count: leases taken back. */
 void store_worker_remove(

@@ -148,6 +148,7 @@ enum policy_field {
 
 struct store_queue_info {
 	struct span name;
+	int64_t now; /* Redis's clock */
 	const char *backend;
 	bool paused;
 	uint64_t counts[TASK_STATE_COUNT]; /* [TASK_GONE] unused */
@@ -158,6 +159,22 @@ struct store_queue_info {
 	size_t waiting;             /* takes that wait, of this process */
 	struct queue_policy policy; /* effective */
 	unsigned overridden;        /* 1u << enum policy_field */
+	bool broken;      /* the numbers are old: a key cannot be read */
+	uint64_t workers; /* that hold a lease */
+	int64_t last_push_at, last_take_at; /* here; 0 = none */
+	double untaken_s; /* nobody took, anywhere, as far as is known */
+	int64_t retry_at,
+	    run_at; /* of the first failed, delayed one; 0 = none */
+	/* For a single queue only: */
+	bool is_whole;
+	double rates_5m[RATE_COUNT], rates_15m[RATE_COUNT];
+	unsigned configured; /* 1u << enum policy_field: in the settings */
+};
+
+/* Tasks that a queue has, or had when it was removed. */
+struct store_removed {
+	uint64_t tasks;      /* all of them */
+	uint64_t live, dead; /* of them */
 };
 
 struct store_policy_change {
@@ -179,6 +196,16 @@ struct store_worker_info {
 	int64_t last_heartbeat; /* 0 = never sent one */
 	uint64_t held;          /* leases, in all queues */
 };
+
+/* What a worker holds in one queue. */
+struct store_hold {
+	struct span queue;
+	uint64_t count;
+	const struct span *ids; /* of some of them */
+	size_t id_count;
+	int64_t oldest_at; /* when the first of them was taken; 0 = not known */
+};
+enum { STORE_HOLD_IDS = 100 };
 
 /* Who may do what; routes.c says what each route asks for. */
 enum role {

@@ -21,7 +21,8 @@ local ids, scores, more
 if list then
 	ids, skip, more = list_window(key, skip, last, size)
 else
-	ids, skip, scores = set_window(key, skip, score, last, size)
+	ids, skip, scores = set_window(key, skip, score, last, size,
+		state == 'dead' and before)
 	more = #ids == size
 end
 local found, looked = matching(ids, scores, tonumber(ARGV[8]))
@@ -32,10 +33,9 @@ local kept, f = looked, #found
 while action ~= 'count' and f > 0 and found[f] == kept do
 	kept, f = kept - 1, f - 1
 end
-if kept > 0 then
-	score, last = scores and scores[kept] or '', ids[kept]
-elseif last == '' and looked > 0 and scores then
-	score = scores[looked]
+if kept > 0 then last = ids[kept] end
+if not list and looked > 0 and (kept > 0 or last == '') then
+	score = call('ZSCORE', key, ids[kept > 0 and kept or looked])
 end
 if action == 'count' or #found == 0 then
 	return { skip + looked, score, last, looked, #found, more }

@@ -37,7 +37,7 @@ local function is_meant(value, score)
 	if not value then return false end
 	if text ~= '' then
 		local from = value:sub(1, 1) == FAILED and 8 or 1
-		if not value:sub(from):lower():find(text, 1, true) then return false end
+		if not value:lower():find(text, from, true) then return false end
 	end
 	if worker ~= '' and value:sub(state == 'doing' and 15 or 8) ~= worker then
 		return false

@@ -21,13 +21,16 @@ local function list_window(key, skip, last, size)
 end
 
 -- The same by what was seen last; once that is gone, by its score: what came
--- to the end since is not looked at.
-local function set_window(key, skip, score, last, size)
+-- to the end since is not looked at. Scores cost as much as the rest.
+local function set_window(key, skip, score, last, size, scored)
 	local rank = last ~= '' and call('ZREVRANK', key, last)
 	if rank then
 		skip = rank + 1
 	elseif score ~= '' then
 		skip = call('ZCOUNT', key, '(' .. score, '+inf')
+	end
+	if not scored then
+		return call('ZRANGE', key, skip, skip + size - 1, 'REV'), skip
 	end
 	local got, ids, scores = call('ZRANGE', key, skip, skip + size - 1, 'REV',
 		'WITHSCORES'), {}, {}

@@ -105,6 +105,11 @@ def _feed(pipe, data):
         pass
 
 
+def plain(out):
+    """What a terminal shows, as lines without colours."""
+    return re.sub(rb"\x1b\[[0-9]*m", b"", out).decode().replace("\r\n", "\n").splitlines()
+
+
 class Gate:
     """Between schedctl and a server: what the server answers is held back
     while the gate is closed."""
@@ -163,13 +168,19 @@ class Terminal:
     """schedctl with all three streams on a terminal of its own, as a person
     has it: what is typed arrives as keys, Ctrl-C as a signal."""
 
-    def __init__(self, *words, columns=80, lines=24, env=None):
+
+class Terminal:
+    """schedctl (or another program) with all three streams on a terminal of
+    its own, as a person has it: what is typed arrives as keys, Ctrl-C as a
+    signal."""
+
+    def __init__(self, *words, columns=80, lines=24, env=None, program=None):
         self.master, slave = pty.openpty()
         self.out = b""
         self._size(slave, lines, columns)
         # pylint: disable-next=consider-using-with
         self.process = subprocess.Popen(
-            [os.environ["SCHEDCTL"], *words],
+            [program or os.environ["SCHEDCTL"], *words],
             stdin=slave,
             stdout=slave,
             stderr=slave,

@@ -11,12 +11,6 @@ from ctl import in_terminal, run, url_of
 from redisproc import free_port
 
 
-@pytest.fixture(name="ctl")
-def _ctl(schedd):
-    """schedctl against the server of this file."""
-    return lambda *words, **more: run("--server", url_of(schedd), *words, **more)
-
-
 def nowhere():
     """A server that is none."""
     return ("--server", f"http://127.0.0.1:{free_port()}")

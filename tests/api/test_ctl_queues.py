@@ -4,19 +4,8 @@ import re
 
 import pytest
 
-from ctl import in_terminal, run, url_of
+from ctl import Terminal, in_terminal, plain, run, url_of
 from server import wait_until
-
-
-@pytest.fixture(name="ctl")
-def _ctl(schedd):
-    """schedctl against the server of this file."""
-    return lambda *words, **more: run("--server", url_of(schedd), *words, **more)
-
-
-def plain(out):
-    """What a terminal shows, as lines without colours."""
-    return re.sub(rb"\x1b\[[0-9]*m", b"", out).decode().replace("\r", "").splitlines()
 
 
 # -- queue ls ------------------------------------------------------------------
@@ -126,6 +115,42 @@ def test_show(ctl, queue):
     assert got.code == 1 and got.out == "" and "E310 QUEUE_UNKNOWN" in got.err
 
 
+def test_what_holds_it_up(ctl, queue):
+    """In a word in the list, in a sentence of its own."""
+    queue.patch(max_tasks=3, paused=True)
+    queue.push("a", "b", "c")
+    got = ctl("queue", "show", queue.name)
+    held_up = re.findall(r"^held up +(.*)$", got.out, re.M)
+    assert len(held_up) == 2 and held_up[0].startswith("paused")
+    assert held_up[1].startswith("full: 3 of 3")
+
+    def row():
+        return ctl("queue", "ls", queue.name).out.splitlines()[-1]
+
+    wait_until(lambda: row().endswith("0  paused, full"), what="the list")
+    queue.patch(paused=False, max_tasks=None)
+    queue.take("w1", count=2)
+    queue.take("w2", count=1)
+    assert "held up" not in ctl("queue", "show", queue.name).out
+    assert re.search(r"^workers +2$", ctl("queue", "show", queue.name).out, re.M)
+    wait_until(lambda: row().split()[-1] == "2", what="the workers in the list")
+    assert re.search(r"^last take +\S+ ago$", ctl("queue", "show", queue.name).out, re.M)
+
+
+def test_where_the_policy_comes_from(place):
+    one = place.schedd({'queue "mail"': {"lease": "3h", "max_attempts": "9"}})
+    server = ("--server", url_of(one))
+    assert run(*server, "queue", "set", "mail", "max_attempts=4", "max_payload=1KiB").code == 0
+    out = run(*server, "queue", "show", "mail").out
+    for line in ("lease +3h  file", "max_attempts +4  http", "max_payload +1KiB  http",
+                 "retry_base +10s  default"):  # fmt: skip
+        assert re.search(rf"^{line}$", out, re.M), out
+    out = run(*server, "queue", "set", "mail", "max_attempts=").out
+    assert re.search(r"^max_attempts +9  file$", out, re.M)
+    _, out = in_terminal([*server, "queue", "show", "mail"])
+    assert b"\x1b[1mhttp\x1b[0m" in out
+
+
 @pytest.mark.parametrize("columns", [40, 80, 200])
 def test_show_on_a_terminal(schedd, queue, columns):
     queue.push("a")
@@ -215,3 +240,54 @@ def test_set_out_of_range(ctl, queue):
     queue.make()
     got = ctl("queue", "set", queue.name, "lease=31d")
     assert got.code == 1 and "E305 FIELD_RANGE" in got.err and "lease_s" in got.err
+
+
+# -- rm ------------------------------------------------------------------------
+
+
+def test_rm(ctl, queue, client):
+    """Finished tasks go with it; for others --force is needed."""
+    queue.push("a", "b")
+    queue.take(count=1)
+    queue.finish("a")
+    queue.patch(lease_s=60)
+    got = ctl("queue", "rm", queue.name, "--yes")
+    assert got.code == 1 and got.out == "" and "QUEUE_NOT_EMPTY" in got.err
+    assert "--force" in got.err
+    assert queue.counts() == {"todo": 1, "finish": 1}
+    got = ctl("queue", "rm", queue.name, "--yes", "--force")
+    assert got.code == 0 and got.out == f"{queue.name} is removed, with 2 tasks\n"
+    assert client.get(queue.path).status == 404
+    got = ctl("queue", "rm", queue.name, "--yes")
+    assert got.code == 1 and "E310 QUEUE_UNKNOWN" in got.err
+    queue.push("a")
+    assert queue.info()["policy"]["lease_s"] != 60
+    got = ctl("queue", "rm", queue.name, "-y", "--force", "--json").json
+    assert got == {"name": queue.name, "removed": True, "tasks": 1}
+    queue.make()
+    assert ctl("queue", "rm", queue.name, "-y", "-q").out == ""
+    got = ctl("queue", "rm", queue.name)
+    assert got.code == 2 and "there is no terminal to ask at" in got.err
+
+
+def test_rm_asks(schedd, queue, client):
+    queue.push("a", "b")
+    words = ("--server", url_of(schedd), "queue", "rm", queue.name, "--force")
+    terminal = Terminal(*words)
+    terminal.wait_for(rf"remove the queue {queue.name} with its policy and 2 tasks\? \[y/N\] ")
+    terminal.type("n\r")
+    code, out = terminal.end()
+    assert code == 1 and b"nothing was done" in out and queue.counts() == {"todo": 2}
+    terminal = Terminal(*words)
+    terminal.wait_for(r"\[y/N\] ")
+    terminal.type("y\r")
+    code, out = terminal.end()
+    assert code == 0 and b"is removed, with 2 tasks" in out
+    assert client.get(queue.path).status == 404
+    queue.make()
+    # An empty one is asked about as well: its policy goes with it.
+    terminal = Terminal("--server", url_of(schedd), "queue", "rm", queue.name)
+    terminal.wait_for(rf"remove the queue {queue.name} with its policy\? \[y/N\] ")
+    terminal.type("\x03")
+    code, out = terminal.end()
+    assert code == 1 and client.get(queue.path).status == 200

@@ -4,20 +4,9 @@ import re
 
 import pytest
 
-from ctl import in_terminal, run, url_of
+from ctl import in_terminal, plain, run, url_of
 from fakeserver import FakeServer
 from server import wait_until
-
-
-@pytest.fixture(name="ctl")
-def _ctl(schedd):
-    """schedctl against the server of this file."""
-    return lambda *words, **more: run("--server", url_of(schedd), *words, **more)
-
-
-def plain(out):
-    """What a terminal shows, as lines without colours."""
-    return re.sub(rb"\x1b\[[0-9]*m", b"", out).decode().replace("\r\n", "\n").splitlines()
 
 
 BEAT = {"load": 0.5, "version": "1.2", "running": ["t1"], "pid": 4711, "host": "a1"}
@@ -88,7 +77,7 @@ def test_show(ctl, worker, queue):
 
 def test_rm(ctl, worker, queue):
     got = ctl("worker", "rm", worker)
-    assert got.code == 0 and got.out == f"{worker} is forgotten; 3 leases were taken back\n"
+    assert got.code == 0 and got.out == f"{worker} is forgotten; leases taken back: 3\n"
     assert queue.counts() == {"todo": 3}
     got = ctl("worker", "rm", worker)
     assert got.code == 1 and "E314 WORKER_UNKNOWN" in got.err
@@ -141,7 +130,7 @@ def test_stats(ctl, queue, client):
     assert re.search(r"^version +[0-9.]+$", got.out, re.M)
     assert re.search(r"^ready +yes$", got.out, re.M)
     assert re.search(r"^answers/s +.*2xx ", got.out, re.M)
-    assert re.search(r"^LATENCY +P50 +P99\npush +\S+ +\S+\ntake ", got.out, re.M)
+    assert re.search(r"^LATENCY +P50 +P99 +REQUESTS\npush +\S+ +\S+ +\d+\ntake ", got.out, re.M)
     assert re.search(r"^JANITOR +LAST RUN +TOOK +TASKS +RUNS +ERRORS\n\w+ +\S+ ago", got.out, re.M)
     assert re.search(r"^NAME +TODO", got.out, re.M)
     assert set(ctl("stats", "--json").json) == set(client.get_json("/v1/stats"))

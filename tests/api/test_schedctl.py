@@ -10,16 +10,6 @@ from redisproc import free_port
 from server import wait_until
 
 
-@pytest.fixture(name="ctl")
-def _ctl(schedd):
-    """schedctl against the server of this file."""
-
-    def call(*words, **options):
-        return run("--server", url_of(schedd), *words, **options)
-
-    return call
-
-
 # -- where the server is -----------------------------------------------------
 
 

@@ -130,6 +130,17 @@ on_act(enum err err, const struct store_acted *acted, void *arg)
 }
 
 void
+on_removed(enum err err, const struct store_removed *r, void *arg)
+{
+	struct seen *s = arg;
+
+	s->calls++;
+	s->err = err;
+	s->count = r->tasks;
+	s->n = r->live;
+}
+
+void
 on_count(enum err err, uint64_t count, void *arg)
 {
 	struct seen *s = arg;

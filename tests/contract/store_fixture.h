@@ -57,6 +57,8 @@ void on_extend(enum err err, const struct store_reported *r, size_t n,
 void on_task(enum err err, const struct store_task_info *t, void *arg);
 void on_page(enum err err, const struct store_page *p, void *arg);
 void on_act(enum err err, const struct store_acted *acted, void *arg);
+/* count: tasks; n: live ones. */
+void on_removed(enum err err, const struct store_removed *r, void *arg);
 void on_count(enum err err, uint64_t count, void *arg);
 void on_queue(enum err err, const struct store_queue_info *q, void *arg);
 void on_workers(

@@ -604,7 +604,7 @@ struct listing {
 static void
 listing_on_tick(enum err err, uint64_t count, void *arg)
 {
-	const struct store_task t = {
+	struct store_task t = {
 	    .id = SPAN("n"), .payload = SPAN("1"), .lane = LANE_NORMAL};
 	struct listing *l = arg;
 
@@ -630,6 +630,52 @@ case_new_while_listed(struct world *w)
 	store_queue_get(w->store, SPAN("new"), on_queue, &s);
 	wait_for(w, &s);
 	assert_int_equal(s.err, ERR_OK);
+}
+
+static struct seen
+drop(struct world *w, bool force)
+{
+	struct seen s = {0};
+
+	store_queue_remove(w->store, Q, force, on_removed, &s);
+	assert_int_equal(s.calls, 0);
+	wait_for(w, &s);
+	return s;
+}
+
+static void
+case_drop(struct world *w)
+{
+	struct seen s = drop(w, true), r = {0};
+
+	assert_int_equal(s.err, ERR_QUEUE_UNKNOWN);
+	push_id(w, "1");
+	push_id(w, "2");
+	take(w, "w1", 1, 0);
+	s = drop(w, false);
+	assert_int_equal(s.err, ERR_QUEUE_NOT_EMPTY);
+	assert_int_equal(s.n, 2);
+	assert_int_equal(s.count, 2);
+	assert_state(w, "1", TASK_DOING);
+	s = drop(w, true);
+	assert_int_equal(s.err, ERR_OK);
+	assert_int_equal(s.count, 2);
+	assert_int_equal(test_redis_integer(&w->redis, "DBSIZE"),
+	    test_redis_integer(&w->redis,
+		"EXISTS sched:store sched:schedds sched:workers "
+		"sched:worker:w1 sched:tokens sched:audit"));
+	assert_int_equal(drop(w, true).err, ERR_QUEUE_UNKNOWN);
+	/* What is pushed behind it, at once, is of a new queue. */
+	push_id(w, "3");
+	store_queue_remove(w->store, Q, true, on_removed, &r);
+	s = push_id(w, "3");
+	assert_int_equal(s.err, ERR_OK);
+	assert_int_equal(s.pushed[0].known, TASK_GONE);
+	wait_for(w, &r);
+	assert_int_equal(r.err, ERR_OK);
+	assert_int_equal(queue_now(w).queue.totals.pushed, 1);
+	assert_int_equal(
+	    test_redis_integer(&w->redis, "SISMEMBER sched:queues q"), 1);
 }
 
 static void
@@ -786,6 +832,7 @@ static const struct {
     {"workers", case_workers},
     {"unknown_queue", case_unknown_queue},
     {"new while listed", case_new_while_listed},
+    {"drop", case_drop},
     {"gathering", case_gathering},
     {"gathering under way", case_gathering_under_way},
     {"report_twice", case_report_twice},

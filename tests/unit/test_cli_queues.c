@@ -13,18 +13,7 @@
 #include "cli/queue_view.h"
 #include "cli/queues.h"
 
-enum { TEXT_MAX = 64 * 1024, ARENA_MAX = 1 << 20 };
-
-static const struct table_look plain = {.headings = true};
-
-static void
-assert_prints(struct buf *out, const char *want)
-{
-	buf_add_char(out, '\0');
-	assert_false(out->failed);
-	assert_string_equal(out->data, want);
-	buf_clear(out);
-}
+#include "cli_prints.h"
 
 /* ---- the table -------------------------------------------------------- */
 
@@ -244,7 +233,8 @@ test_one_queue(void **state)
 			    "retry_base   250ms  -\n"
 			    "dead_age         0  -\n"
 			    "new_one          7  -\n");
-	assert_true(queue_view_add_policy(&out, span_of(QUEUE_BODY), &plain));
+	assert_true(
+	    queue_view_add_policy(&out, span_of(QUEUE_BODY), 0, &plain));
 	assert_memory_equal(out.data, "POLICY ", 7);
 	buf_clear(&out);
 }

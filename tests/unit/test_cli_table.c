@@ -12,18 +12,7 @@
 #include "cli/table.h"
 #include "cli/text.h"
 
-enum { TEXT_MAX = 64 * 1024 };
-
-static const struct table_look plain = {.headings = true};
-
-static void
-assert_prints(struct buf *out, const char *want)
-{
-	buf_add_char(out, '\0');
-	assert_false(out->failed);
-	assert_string_equal(out->data, want);
-	buf_clear(out);
-}
+#include "cli_prints.h"
 
 /* ---- text ------------------------------------------------------------- */
 

@@ -11,21 +11,10 @@
 #include "cli/pretty.h"
 #include "cli/task_view.h"
 
-enum { TEXT_MAX = 64 * 1024, ARENA_MAX = 1 << 20 };
+#include "cli_prints.h"
 
 #define AT "2026-01-01T00:00:00.000Z"
 static const int64_t AT_MS = 1767225600000;
-static const struct table_look plain = {.headings = true};
-
-static void
-assert_prints(struct buf *out, const char *want)
-{
-	buf_add_char(out, '\0');
-	assert_false(out->failed);
-	assert_string_equal(out->data, want);
-	buf_clear(out);
-}
-
 /* ---- JSON ------------------------------------------------------------- */
 
 static void
@@ -88,7 +77,7 @@ test_task(void **state)
 
 	(void)state;
 	buf_init(&out, TEXT_MAX);
-	assert_true(task_view_add(&out, "mail",
+	assert_true(task_view_add(&out,
 	    SPAN("{\"id\":\"a\",\"state\":\"doing\",\"priority\":\"high\","
 		 "\"pushed_at\":\"" AT "\",\"due_at\":\"" AT "\","
 		 "\"taken_at\":\"" AT "\",\"attempts\":2,\"max_attempts\":3,"
@@ -97,7 +86,6 @@ test_task(void **state)
 		 "\"payload\":{\"x\":\"\xc2\x9b\"}}"),
 	    AT_MS - 3000, &plain));
 	assert_prints(&out, "id          a\n"
-			    "queue       mail\n"
 			    "state       doing\n"
 			    "priority    high\n"
 			    "pushed      " AT "  (in 3s)\n"
@@ -107,13 +95,12 @@ test_task(void **state)
 			    "held by     w1\n"
 			    "error       full\\x1b\n"
 			    "payload:\n{\n  \"x\": \"\\u009b\"\n}\n");
-	assert_true(task_view_add(&out, "mail",
+	assert_true(task_view_add(&out,
 	    SPAN("{\"id\":\"a\",\"state\":\"finish\",\"due_at\":\"" AT
 		 "\",\"attempts\":0,\"max_attempts\":3,\"worker\":\"w1\","
 		 "\"result\":[1],\"payload\":null}"),
 	    AT_MS, &plain));
 	assert_prints(&out, "id        a\n"
-			    "queue     mail\n"
 			    "state     finish\n"
 			    "finished  " AT "  (0s ago)\n"
 			    "worker    w1\n"
@@ -130,8 +117,7 @@ test_no_task(void **state)
 	(void)state;
 	buf_init(&out, TEXT_MAX);
 	for (size_t i = 0; i < COUNT_OF(texts); i++) {
-		assert_false(
-		    task_view_add(&out, "q", span_of(texts[i]), 0, &plain));
+		assert_false(task_view_add(&out, span_of(texts[i]), 0, &plain));
 		assert_int_equal(out.len, 0);
 	}
 	buf_clear(&out);

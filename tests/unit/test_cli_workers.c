@@ -12,21 +12,10 @@
 #include "cli/text.h"
 #include "cli/worker_view.h"
 
-enum { TEXT_MAX = 64 * 1024 };
+#include "cli_prints.h"
 
 #define AT "2026-01-01T00:00:00.000Z"
 static const int64_t AT_MS = 1767225600000;
-static const struct table_look plain = {.headings = true};
-
-static void
-assert_prints(struct buf *out, const char *want)
-{
-	buf_add_char(out, '\0');
-	assert_false(out->failed);
-	assert_string_equal(out->data, want);
-	buf_clear(out);
-}
-
 /* ---- workers ---------------------------------------------------------- */
 
 #define W1                                                              \
@@ -43,13 +32,11 @@ static void
 test_list(void **state)
 {
 	struct buf out;
-	size_t count;
 
 	(void)state;
 	buf_init(&out, TEXT_MAX);
 	assert_true(worker_view_add_list(
-	    &out, SPAN("[" W1 "," W2 "]"), NULL, AT_MS + 3000, &plain, &count));
-	assert_int_equal(count, 2);
+	    &out, SPAN("[" W1 "," W2 "]"), NULL, AT_MS + 3000, &plain));
 	assert_prints(&out,
 	    "NAME   HOLDS    SEEN  HEARTBEAT  ADDRESS      HOST  VERSION  "
 	    "LOAD\n"
@@ -58,12 +45,11 @@ test_list(void **state)
 	    "other      0  3s ago          -  -            -     -           "
 	    "-\n");
 	assert_true(worker_view_add_list(
-	    &out, SPAN("[" W1 "," W2 "]"), "x*", AT_MS, &plain, &count));
-	assert_int_equal(count, 0);
+	    &out, SPAN("[" W1 "," W2 "]"), "x*", AT_MS, &plain));
 	assert_int_equal(out.len, 0);
 	assert_true(worker_view_add_list(
-	    &out, SPAN("[" W1 "," W2 "]"), "o*", AT_MS, &plain, &count));
-	assert_int_equal(count, 1);
+	    &out, SPAN("[" W1 "," W2 "]"), "o*", AT_MS, &plain));
+	assert_true(out.len > 0);
 	buf_clear(&out);
 }
 
@@ -72,13 +58,12 @@ test_no_list(void **state)
 {
 	static const char *const texts[] = {"", "{}", "[1]", "[{}]", "[" W1};
 	struct buf out;
-	size_t count;
 
 	(void)state;
 	buf_init(&out, TEXT_MAX);
 	for (size_t i = 0; i < COUNT_OF(texts); i++) {
 		assert_false(worker_view_add_list(
-		    &out, span_of(texts[i]), NULL, 0, &plain, &count));
+		    &out, span_of(texts[i]), NULL, 0, &plain));
 		assert_int_equal(out.len, 0);
 	}
 	buf_clear(&out);
@@ -111,7 +96,7 @@ test_one(void **state)
 			    "\n"
 			    "QUEUE  HOLDS  OLDEST TAKEN  TASKS\n"
 			    "mail       2     5m12s ago  a, b\\x1b\n"
-			    "sms        1             -\n");
+			    "sms        1             -  -\n");
 	for (size_t len = 0; len + 1 < sizeof(body) - 1; len++)
 		assert_false(
 		    worker_view_add(&out, (struct span){body, len}, 0, &plain));
@@ -134,7 +119,8 @@ test_stats(void **state)
 		 "\"reason\":\"no\\u001b\",\"store\":{\"pending\":1,"
 		 "\"lost\":2},\"connections\":3,\"waiting_takes\":4,"
 		 "\"workers\":5,\"outcomes\":{\"2xx\":120.4,\"4xx\":0.2},"
-		 "\"latency\":{\"push\":{\"p50_s\":0.00021,\"p99_s\":0.0034},"
+		 "\"latency\":{\"push\":{\"p50_s\":0.00021,\"p99_s\":0.0034,"
+		 "\"count\":7},"
 		 "\"take\":{\"p50_s\":0.25,\"p99_s\":2.5},"
 		 "\"report\":{\"p50_s\":null,\"p99_s\":null}},"
 		 "\"janitor\":{\"doing\":{\"last_run\":\"" AT "\","
@@ -143,7 +129,7 @@ test_stats(void **state)
 		 "\"runs\":0,\"errors\":0}},\"queues\":[]}"),
 	    AT_MS + 1000, &plain));
 	assert_prints(&out, "version        0.1.0\n"
-			    "up since       5m12s\n"
+			    "up for         5m12s\n"
 			    "ready          no: no\\x1b\n"
 			    "connections    3\n"
 			    "waiting takes  4\n"
@@ -152,8 +138,8 @@ test_stats(void **state)
 			    "store pending  1\n"
 			    "store lost     2\n"
 			    "\n"
-			    "LATENCY     P50    P99\n"
-			    "push     0.21ms  3.4ms\n"
+			    "LATENCY     P50    P99  REQUESTS\n"
+			    "push     0.21ms  3.4ms         7\n"
 			    "take      250ms   2.5s\n"
 			    "report        -      -\n"
 			    "\n"
@@ -165,8 +151,8 @@ test_stats(void **state)
 static void
 test_no_stats(void **state)
 {
-	static const char *const texts[] = {"", "[]", "{}",
-	    "{\"version\":\"1\"}", "{\"version\":\"1\",\"queues\":[1]}"};
+	static const char *const texts[] = {
+	    "", "[]", "{}", "{\"version\":null}", "{\"version\":\"1\""};
 	struct buf out;
 
 	(void)state;
