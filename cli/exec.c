@@ -188,7 +188,7 @@ exec_on_signal(struct exec *e)
 static bool
 may_flush(struct exec *e)
 {
-	if (exec_report_is_empty(e) || e->is_away || e->signal_count > 2 ||
+	if (exec_report_is_empty(e) || e->is_away ||
 	    e->report.due_us == INT64_MAX)
 		return false;
 	if (e->flush_until_us == 0)
@@ -199,6 +199,10 @@ may_flush(struct exec *e)
 static bool
 exec_is_ended(struct exec *e)
 {
+	/* Told three times, it waits for nothing: no command is beyond being
+	 * killed, but some take their time. */
+	if (e->signal_count > 2)
+		return true;
 	return e->is_over && e->running == 0 && !may_flush(e);
 }
 

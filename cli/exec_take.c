@@ -49,9 +49,12 @@ is_running(const struct exec *e, const char *id)
 }
 
 /* What the command is told of its task, beside our own environment. */
+static const char *const env_names[] = {
+    "SCHED_TASK_ID", "SCHED_ATTEMPT", "SCHED_QUEUE", "SCHED_WORKER"};
+
 struct environment {
 	char **all;
-	char *own[4];
+	char *own[COUNT_OF(env_names)];
 };
 
 static char *
@@ -64,27 +67,40 @@ assignment(const char *name, const char *value)
 	return text;
 }
 
+/* Of two with one name the first one counts, mostly. So there is one. */
+static bool
+is_replaced(const char *variable)
+{
+	for (size_t i = 0; i < COUNT_OF(env_names); i++) {
+		size_t len = strlen(env_names[i]);
+
+		if (strncmp(variable, env_names[i], len) == 0 &&
+		    variable[len] == '=')
+			return true;
+	}
+	return false;
+}
+
 static void
 environment_build(struct environment *env, const struct exec_task *t)
 {
 	const struct exec_plan *plan = t->exec->plan;
 	char attempt[24];
+	const char *const values[] = {
+	    t->id, attempt, plan->queue, plan->worker};
 	size_t n = 0, count = 0;
 
 	(void)snprintf(
 	    attempt, sizeof(attempt), "%llu", (unsigned long long)t->attempt);
-	env->own[0] = assignment("SCHED_TASK_ID", t->id);
-	env->own[1] = assignment("SCHED_ATTEMPT", attempt);
-	env->own[2] = assignment("SCHED_QUEUE", plan->queue);
-	env->own[3] = assignment("SCHED_WORKER", plan->worker);
+	for (size_t i = 0; i < COUNT_OF(env_names); i++)
+		env->own[i] = assignment(env_names[i], values[i]);
 	while (environ[count] != NULL)
 		count++;
 	env->all = xcalloc(count + COUNT_OF(env->own) + 1, sizeof(*env->all));
 	for (size_t i = 0; i < COUNT_OF(env->own); i++)
 		env->all[n++] = env->own[i];
-	/* Of two with one name the first counts, mostly: so there is one. */
 	for (size_t i = 0; i < count; i++)
-		if (strncmp(environ[i], "SCHED_", 6) != 0)
+		if (!is_replaced(environ[i]))
 			env->all[n++] = environ[i];
 }
 

@@ -138,6 +138,7 @@ def test_payload_and_environment(work, queue, tmp_path):
         f"SCHED_QUEUE={queue.name}",
         "SCHED_TASK_ID=a/b?",
         "SCHED_WORKER=me",
+        "SCHED_X=9",
     ]
     task = queue.task("a/b?")
     assert task["state"] == "finish" and task["worker"] == "me"
@@ -501,6 +502,29 @@ def test_stop_twice(worker, queue, tmp_path):
     got = one.end()
     assert got.code == 0 and time.monotonic() - begun < 4 * SLOW and not alive(number)
     assert queue.task("a")["error"] == "worker stopped, signal 9, Killed"
+
+
+def test_stop_three_times(schedd, worker, queue, tmp_path):
+    """Told three times it waits for nothing: not for the answer to its last
+    report either, which stays in the spool."""
+    gate = Gate(schedd.addr)
+    gate.opened.set()
+    go = tmp_path / "go"
+    one = worker("--exec", f"while [ ! -e {go} ]; do sleep 0.05; done", server=gate.url)
+    queue.push("a")
+    wait_until(lambda: queue.counts() == {"doing": 1}, 20, "the command")
+    one.signal()
+    one.wait_said("stopping: 1 commands run")
+    gate.opened.clear()
+    go.touch()
+    wait_until(lambda: queue.counts() == {"finish": 1}, 20, "the report")
+    begun = time.monotonic()
+    one.signal(signal.SIGTERM)
+    one.signal(signal.SIGHUP)
+    got = one.end()
+    gate.close()
+    assert got.code == 4 and "1 reports are kept in" in got.err
+    assert time.monotonic() - begun < 4 * SLOW
 
 
 def test_ctrl_c_at_a_terminal(schedd, queue, state, tmp_path):
