@@ -116,8 +116,7 @@ push_batch_pending(const struct push_batch *b)
 static enum push_got
 stop_here(struct push *p, enum cli_exit why)
 {
-	if (p->stop == CLI_DONE)
-		p->stop = why;
+	p->stop = why;
 	return GOT_STOP;
 }
 
@@ -283,11 +282,11 @@ got_refusal(struct push_batch *b, struct push_range r,
 		got = GOT_FAULT;
 	}
 	arena_free(a);
-	if (got == GOT_STOP) {
-		progress_clear(&p->progress);
-		return stop_here(p, cli_refused(p->c, answer));
-	}
-	return got;
+	/* Of several that are refused together, the first is told. */
+	if (got != GOT_STOP || p->stop != CLI_DONE)
+		return got;
+	progress_clear(&p->progress);
+	return stop_here(p, cli_refused(p->c, answer));
 }
 
 static enum push_got
@@ -295,6 +294,8 @@ got_nothing(struct push_batch *b, struct push_range r, const struct client *via)
 {
 	struct push *p = b->push;
 
+	if (!p->has_answered && p->stop != CLI_DONE)
+		return GOT_STOP;
 	if (!p->has_answered) {
 		progress_clear(&p->progress);
 		client_copy_why(p->c->client, via);

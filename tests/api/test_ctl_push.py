@@ -532,6 +532,39 @@ def test_push_resume_full_disk(push, queue, tmp_path):
     assert queue.counts() == {}
 
 
+# -- other ways to the server ------------------------------------------------
+
+
+def test_push_over_unix_socket(place):
+    folder = place.new_folder()
+    one = place.schedd(folder=folder, args=[f"--http.listen=unix:{folder}/http"])
+    words = ("--server", f"unix:{folder}/http", "task", "push", "q", "--parallel", "3")
+    got = run(*words, "--batch", "10", stdin="1\n" * 100)
+    assert got.code == 0 and "queued 100, exists 0, refused 0" in got.err
+    assert todo_of(one) == 100
+
+
+def test_push_with_token(place, tmp_path):
+    """Every connection shows the token; without one nothing goes on."""
+    one = place.schedd()
+    server = ("--server", url_of(one))
+    tokens = {}
+    for name, role in (("root", "admin"), ("feeder", "producer")):
+        words = ("token", "add", name, "--role", role)
+        more = ("--token-file", str(tokens["root"])) if tokens else ()
+        got = run(*server, *more, *words)
+        assert got.code == 0, got
+        tokens[name] = tmp_path / name
+        tokens[name].touch(0o600)
+        tokens[name].write_text(got.out)
+    push = ("task", "push", "q", "--parallel", "3", "--batch", "10")
+    got = run(*server, *push, stdin="1\n" * 100)
+    assert got.code == 1 and got.err.count("E460 TOKEN_MISSING") == 1
+    assert "queued 0, exists 0, refused 0" in got.err
+    got = run(*server, "--token-file", str(tokens["feeder"]), *push, stdin="1\n" * 100)
+    assert got.code == 0 and "queued 100, exists 0, refused 0" in got.err
+
+
 # -- Ctrl-C ------------------------------------------------------------------
 
 
