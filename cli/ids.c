@@ -23,6 +23,13 @@ struct ids {
 
 /* ---- requests --------------------------------------------------------- */
 
+/* From the first task that was told on, the document is the one at the end. */
+static void
+hold_document(struct ids *s)
+{
+	s->c->has_json = s->c->has_json || s->done + s->refused > 0;
+}
+
 /* DONE: an answer of any status came. */
 static enum cli_exit
 call(struct ids *s, struct client_request *request, const char *tail,
@@ -37,9 +44,10 @@ call(struct ids *s, struct client_request *request, const char *tail,
 	if (id != NULL)
 		client_add_segment(&s->path, span_of(id));
 	request->path = cli_path(&s->path);
-	if (client_call(s->c->client, request, answer) != ERR_OK)
-		return cli_unreachable(s->c);
-	return CLI_DONE;
+	if (client_call(s->c->client, request, answer) == ERR_OK)
+		return CLI_DONE;
+	hold_document(s);
+	return cli_unreachable(s->c);
 }
 
 /* ---- telling ---------------------------------------------------------- */
@@ -85,7 +93,7 @@ tell_refused(struct ids *s, const char *id, const struct client_answer *answer)
 
 	if (!cli_read_error_object(error, a, &e) ||
 	    !span_is(e.name, unknown->name)) {
-		s->c->has_json = s->c->has_json || s->done + s->refused > 0;
+		hold_document(s);
 		result = cli_refused(s->c, answer);
 	} else {
 		s->refused++;
@@ -173,7 +181,10 @@ retry_in(struct ids *s, const char *id, const char *state, uint64_t *count)
 	a = arena_new(ARENA_MAX);
 	ok = scan_to_u64(row_member(answer.body, "count", a), count);
 	arena_free(a);
-	return ok ? CLI_DONE : cli_bad_answer(s->c, "expected a count");
+	if (ok)
+		return CLI_DONE;
+	hold_document(s);
+	return cli_bad_answer(s->c, "expected a count");
 }
 
 enum cli_exit

@@ -167,8 +167,26 @@ set_body(struct sets *s, const struct pass *p, const char *state)
 	buf_add_char(&s->body, '}');
 }
 
-/* The server has no time for it now: as long as the timeout lasts, waits as
- * it asked. */
+static void
+say_waiting(struct sets *s, const struct client_answer *answer, uint64_t wait_s)
+{
+	struct arena *a = arena_new(ARENA_MAX);
+	struct cli_error e;
+	struct buf text;
+
+	buf_init(&text, BODY_MAX);
+	if (cli_read_error(answer->body, a, &e))
+		cli_add_error(&text, &e);
+	progress_clear(&s->progress);
+	if (!s->c->quiet)
+		cli_say("waiting %llu s: %.*s", ull(wait_s),
+		    SPAN_ARG(buf_span(&text)));
+	buf_clear(&text);
+	arena_free(a);
+}
+
+/* The server cannot do it now: as long as the timeout lasts, waits as it
+ * asked. */
 static bool
 wait_for_server(
     struct sets *s, const struct client_answer *answer, int64_t deadline_us)
@@ -179,9 +197,7 @@ wait_for_server(
 	if ((answer->status != 429 && answer->status != 503) ||
 	    clock_mono_us_fresh() + (int64_t)wait_s * 1000000 > deadline_us)
 		return false;
-	progress_clear(&s->progress);
-	if (!s->c->quiet)
-		cli_say("the server is busy; waiting %llu s", ull(wait_s));
+	say_waiting(s, answer, wait_s);
 	(void)nanosleep(&wait, NULL);
 	return !interrupt_came();
 }
@@ -247,7 +263,7 @@ take_answer(struct sets *s, struct pass *p, size_t state, struct span body)
 		buf_add_span(&s->after, f[2]);
 	arena_free(a);
 	if (!ok || s->after.failed) {
-		progress_clear(&s->progress);
+		prepare_to_tell(s, p, SPAN(""));
 		return cli_bad_answer(s->c, "expected a count of tasks");
 	}
 	p->count += count;

@@ -152,6 +152,10 @@ value_text(struct reader *r, enum settings_key which, struct span value,
 	}
 	buf_add_span(text, value);
 	buf_add_char(text, '\0');
+	if (text->failed) {
+		buf_addf(why_line(r, name), "it is too long");
+		return ERR_USAGE;
+	}
 	wrong = not_expected(rows[which].kind, text->data);
 	if (wrong != NULL) {
 		buf_addf(why_line(r, name), "%s, not '%.*s'", wrong,

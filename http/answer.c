@@ -100,7 +100,8 @@ server_date(struct server *s)
 	ASSERT(gmtime_r(&t, &tm) != NULL);
 	strftime(s->date, sizeof(s->date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
 	s->date_s = now_s;
-	(void)server_recent(s, ended);
+	if (recent_is_over(&s->recent, clock_mono_us()))
+		(void)server_recent(s, ended);
 	return s->date;
 }
 

@@ -8,7 +8,7 @@
 #include "core/mem.h"
 #include "http/route.h"
 
-enum { SLOT_US = 10 * 1000000 };
+enum { SLOT_US = RECENT_SLOT_S * 1000000 };
 
 /* 0 for what is not looked at, else its kind plus one. */
 static unsigned char
@@ -81,9 +81,8 @@ recent_quantile(const struct recent *r, enum recent_kind kind, double part)
 	double left = part * (double)recent_count(r, kind);
 
 	for (size_t i = 0; i < RECENT_BUCKETS; i++) {
-		size_t row = i < 8 ? 0 : i / 8 - 1;
-		double width = (double)(UINT64_C(1) << row);
-		double low = i < 8 ? (double)i : (double)(8 + i % 8) * width;
+		double width = (double)(UINT64_C(1) << i / 8);
+		double low = (double)(8 + i % 8) * width - 8;
 		uint64_t n = 0;
 
 		for (size_t s = 0; s < RECENT_SLOTS; s++)

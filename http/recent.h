@@ -14,8 +14,9 @@
 enum recent_kind { RECENT_PUSH, RECENT_TAKE, RECENT_REPORT, RECENT_KIND_COUNT };
 enum recent_class { RECENT_2XX, RECENT_4XX, RECENT_5XX, RECENT_CLASS_COUNT };
 
-/* 0-7 us, then eight buckets for each power of two up to a minute. */
-enum { RECENT_BUCKETS = 24 * 8, RECENT_SLOTS = 7 };
+/* Eight buckets for each power of two of the microseconds and eight more, up
+ * to two minutes. */
+enum { RECENT_BUCKETS = 24 * 8, RECENT_SLOTS = 7, RECENT_SLOT_S = 10 };
 
 struct recent_slot {
 	int64_t began_us;
@@ -33,8 +34,15 @@ struct recent {
 /* Times are monotonic microseconds. */
 void recent_init(struct recent *r, int64_t now_us);
 void recent_clear(struct recent *r);
-/* At least once a second while requests are answered, and before reading.
- * ended: how many of each class so far. */
+/* Is the slot of now over? */
+static inline bool
+recent_is_over(const struct recent *r, int64_t now_us)
+{
+	return now_us / (RECENT_SLOT_S * INT64_C(1000000)) != r->at;
+}
+
+/* Then, at least once a second while requests are answered, and before
+ * reading. ended: how many of each class so far. */
 void recent_turn(
     struct recent *r, int64_t now_us, const uint64_t ended[RECENT_CLASS_COUNT]);
 
@@ -42,13 +50,13 @@ void recent_turn(
 static inline void
 recent_note(struct recent *r, size_t row, int64_t us)
 {
-	uint64_t n = (uint64_t)us;
-	unsigned kind = r->kinds[row], top, bucket;
+	uint64_t n = (uint64_t)us + 8;
+	unsigned kind = r->kinds[row], power, bucket;
 
 	if (kind == 0)
 		return;
-	top = n < 8 ? 2 : 63 - (unsigned)__builtin_clzll(n);
-	bucket = (top - 2) * 8 + (unsigned)(n >> (n < 8 ? 0 : top - 3) & 7);
+	power = 60 - (unsigned)__builtin_clzll(n);
+	bucket = power * 8 + (unsigned)(n >> power & 7);
 	if (bucket >= RECENT_BUCKETS)
 		bucket = RECENT_BUCKETS - 1;
 	r->slot->took[kind - 1][bucket]++;

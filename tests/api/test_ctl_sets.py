@@ -307,7 +307,7 @@ def test_busy_server():
     with FakeServer(Sets({"dead": 25}, before=busy)) as fake:
         got = run(*fake.url, "task", "retry", "q", "-y")
         assert got.code == 0 and got.out == "retried 25 tasks of q (dead 25)\n"
-        assert got.err == 2 * "schedctl: the server is busy; waiting 1 s\n"
+        assert got.err == 2 * "schedctl: waiting 1 s: E109 STORE_BUSY: it is STORE_BUSY\n"
     with FakeServer(Sets({"dead": 25}, before=busy)) as fake:
         got = run(*fake.url, "--timeout", "1500ms", "task", "retry", "q", "-y")
         assert got.code == 4 and "E109 STORE_BUSY" in got.err
@@ -414,3 +414,5 @@ def test_named_and_the_server_leaves():
         got = run(*fake.url, "task", "rm", "q", "a", "b", "c")
         assert got.code == 4 and got.out == "removed a, dead\n" and "cannot reach" in got.err
         assert not any(r[1].endswith("/c") for r in fake.requests)
+        got = run(*fake.url, "task", "rm", "q", "a", "b", "c", "--json")
+        assert got.code == 4 and got.json["tasks"] == [{"id": "a", "state": "dead"}]

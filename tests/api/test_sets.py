@@ -96,9 +96,10 @@ def test_by_age(place):
             queue.push({"id": f"delayed-{batch}", "payload": 1, "delay_s": 7200})
             if batch == "old":
                 schedd.move_clock(600)
+                queue.info()  # its numbers bring the time of pushes
         queue.push("todo-old")
         schedd.move_clock(300)
-        wait_until(lambda: queue.info()["oldest_todo_s"] > 299, what="the clock")
+        queue.info()
         queue.push("todo-new")
         for state in ("todo", "delayed", "doing", "failed", "finish", "dead"):
             for older, ids in {
