@@ -328,7 +328,7 @@ spool_append(struct spool *s)
 	} else {
 		int code = errno;
 
-		/* Where it fails, too, the next write goes over it. */
+		/* If that fails too, the next write goes over it. */
 		(void)!ftruncate(s->fd, (off_t)s->size);
 		errno = code;
 	}
