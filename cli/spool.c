@@ -328,7 +328,8 @@ spool_append(struct spool *s)
 	} else {
 		int code = errno;
 
-		(void)ftruncate(s->fd, (off_t)s->size);
+		/* Where it fails, too, the next write goes over it. */
+		(void)!ftruncate(s->fd, (off_t)s->size);
 		errno = code;
 	}
 	buf_clear(&text);
