@@ -269,6 +269,8 @@ cmd_task_take(struct cli *c)
 		if (result != CLI_DONE)
 			return result;
 	}
+	if (shell[2] != NULL && shell[2][0] == '\0')
+		return cli_usage(c, "--exec '': expected a command");
 	if (shell[2] != NULL && args->word_count > 1)
 		return cli_usage(
 		    c, "--exec and a command behind -- exclude each other");

@@ -42,8 +42,10 @@ write_json(struct exec *e, const struct exec_task *t, const char *outcome,
 	}
 	buf_add_char(&out, '}');
 	cli_write_json(e->c, buf_span(&out));
-	(void)fflush(stdout);
 	buf_clear(&out);
+	/* Who read it has gone: what runs may end. */
+	if (fflush(stdout) != 0)
+		exec_finish(e);
 }
 
 void

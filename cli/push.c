@@ -26,7 +26,8 @@ enum {
 	LINE_MAX_BYTES = 1 << 20,
 	LINGER_US = 50000, /* a batch that is not full waits for more lines */
 	DRAW_MS = 200,
-	SAVE_SHARE = 4 /* of the time, one part at most goes into saving */
+	SAVE_EVERY_US = 100000, /* what is acknowledged, and on a slow disk */
+	SAVE_SHARE = 4          /* not more than a part of the time */
 };
 
 /* ---- through ---------------------------------------------------------- */
@@ -64,15 +65,19 @@ write_refused(struct push *p, struct span text)
 	return true;
 }
 
-/* Notes what is acknowledged, on a slow disk not each time. */
+/* Notes what is acknowledged. Not each time: what was not noted is known to
+ * the server by its ids. */
 static void
 push_save(struct push *p, bool at_once)
 {
 	int64_t now = clock_mono_us_fresh();
+	int64_t rest_us = SAVE_SHARE * p->save_took_us;
 	struct buf why;
 
+	if (rest_us < SAVE_EVERY_US)
+		rest_us = SAVE_EVERY_US;
 	if (p->resume == NULL || p->mark.lines == p->saved_lines ||
-	    (!at_once && now - p->saved_us < SAVE_SHARE * p->save_took_us))
+	    (!at_once && now - p->saved_us < rest_us))
 		return;
 	/* The file of the refused first: it must not lack what the mark says
 	 * is through. A pipe cannot be synced, and need not be. */

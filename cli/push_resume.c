@@ -245,9 +245,7 @@ checksum(uint32_t before, const void *p, size_t len)
 enum push_resume_got
 push_resume_look(struct push_resume *r, struct span line)
 {
-	uint64_t len = line.len;
-
-	r->last = checksum(checksum(0, &len, sizeof(len)), line.p, line.len);
+	r->last = checksum((uint32_t)line.len, line.p, line.len);
 	r->chain = checksum(r->chain, &r->last, sizeof(r->last));
 	r->count++;
 	if (!r->has_first) {
@@ -271,10 +269,21 @@ push_resume_chain(const struct push_resume *r)
 struct span
 push_resume_id(const struct push_resume *r, char dst[PUSH_RESUME_ID_MAX])
 {
-	int len = snprintf(dst, PUSH_RESUME_ID_MAX, "%s-%llu-%08lx", r->seed,
-	    (unsigned long long)r->count, (unsigned long)r->last);
+	static const char digits[] = "0123456789abcdef";
+	char *end = dst + PUSH_RESUME_ID_MAX, *at = end;
+	uint64_t count = r->count;
 
-	return (struct span){dst, (size_t)len};
+	/* From its end: for each line once, and printf takes its time. */
+	for (unsigned i = 0; i < 8; i++)
+		*--at = digits[r->last >> (4 * i) & 15];
+	*--at = '-';
+	do
+		*--at = digits[count % 10];
+	while ((count /= 10) > 0);
+	*--at = '-';
+	at -= SEED_LEN;
+	memcpy(at, r->seed, SEED_LEN);
+	return (struct span){at, (size_t)(end - at)};
 }
 
 /* ---- writing ---------------------------------------------------------- */

@@ -58,7 +58,7 @@ enum push_resume_got {
 enum push_resume_got push_resume_look(struct push_resume *r, struct span line);
 /* The checksum over all lines looked at. */
 uint32_t push_resume_chain(const struct push_resume *r);
-/* The id of the line last looked at, if it brings none. */
+/* The id of the line last looked at, if it brings none; in dst. */
 struct span push_resume_id(
     const struct push_resume *r, char dst[PUSH_RESUME_ID_MAX]);
 

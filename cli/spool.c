@@ -328,8 +328,9 @@ spool_append(struct spool *s)
 	} else {
 		int code = errno;
 
-		/* If that fails too, the next write goes over it. */
-		(void)!ftruncate(s->fd, (off_t)s->size);
+		/* What cannot be cut off is told from the rest by its sum. */
+		if (ftruncate(s->fd, (off_t)s->size) != 0)
+			s->damaged++;
 		errno = code;
 	}
 	buf_clear(&text);

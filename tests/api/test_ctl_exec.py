@@ -269,6 +269,17 @@ def test_json_lines(work, queue):
     assert got.err == "" and got.out == ""
 
 
+def test_json_reader_leaves(worker, queue):
+    """A worker whose output nobody reads any more ends."""
+    queue.push("a", "b", "c")
+    one = worker("--json", "--exec", "true")
+    one.process.stdout.close()
+    assert one.process.wait(LIMIT_S) == 1
+    wait_until(lambda: b"cannot write the output" in one.err, 10, "why")
+    one.reader.join(LIMIT_S)
+    assert queue.counts() == {"finish": 1, "todo": 2}
+
+
 # -- commands that do not end well -------------------------------------------
 
 
@@ -774,6 +785,7 @@ def test_usage(schedd, queue):
         ["--exec", "true", "--task-timeout", "soon"],
         ["--exec", "true", "--count", "0"],
         ["--exec"],
+        ["--exec", ""],
     ):
         got = run("--server", url_of(schedd), "task", "take", queue.name, *words)
         assert got.code == 2 and got.out == "" and got.err.startswith("schedctl: "), (words, got)

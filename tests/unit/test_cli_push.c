@@ -270,6 +270,7 @@ test_resume(void **state)
 	struct push_mark now = {.sums = {1, 1, 0}, .refused_bytes = 7};
 	char file[] = "/tmp/resume.XXXXXX", id[2][PUSH_RESUME_ID_MAX];
 	struct push_resume *r;
+	struct span ids[2];
 	struct buf why;
 
 	(void)state;
@@ -282,7 +283,8 @@ test_resume(void **state)
 	now.lines = 2;
 	now.chain = push_resume_chain(r);
 	assert_int_equal(look_at(r, lines + 2, 1), PUSH_RESUME_NEW);
-	assert_true(id_is_valid(push_resume_id(r, id[0])));
+	ids[0] = push_resume_id(r, id[0]);
+	assert_true(id_is_valid(ids[0]));
 	assert_int_equal(push_resume_save(r, &now, &why), ERR_OK);
 	push_resume_close(r);
 
@@ -292,8 +294,8 @@ test_resume(void **state)
 	assert_memory_equal(mark, &now, sizeof(now));
 	assert_int_equal(look_at(r, lines, 2), PUSH_RESUME_KNOWN);
 	assert_int_equal(look_at(r, lines + 2, 1), PUSH_RESUME_NEW);
-	(void)push_resume_id(r, id[1]);
-	assert_string_equal(id[0], id[1]);
+	ids[1] = push_resume_id(r, id[1]);
+	assert_true(span_eq(ids[0], ids[1]));
 	push_resume_close(r);
 
 	/* Other lines are told from them, at the first if it is that. */
@@ -315,6 +317,7 @@ test_resume_ids(void **state)
 	char file[] = "/tmp/resume.XXXXXX", id[3][PUSH_RESUME_ID_MAX];
 	static const char *const lines[] = {"a", "b", "a"};
 	struct push_resume *r;
+	struct span ids[3];
 
 	(void)state;
 	close(mkstemp(file));
@@ -322,11 +325,11 @@ test_resume_ids(void **state)
 	for (size_t i = 0; i < 3; i++) {
 		r = resume_open(file, &mail);
 		(void)push_resume_look(r, span_of(lines[i]));
-		(void)push_resume_id(r, id[i]);
+		ids[i] = push_resume_id(r, id[i]);
 		push_resume_close(r);
 	}
-	assert_string_not_equal(id[0], id[1]);
-	assert_string_equal(id[0], id[2]);
+	assert_false(span_eq(ids[0], ids[1]));
+	assert_true(span_eq(ids[0], ids[2]));
 	unlink(file);
 }
 
