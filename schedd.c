@@ -20,6 +20,7 @@
 #include "core/loop.h"
 #include "core/mem.h"
 #include "core/metrics.h"
+#include "core/notify.h"
 #include "http/server.h"
 #include "janitor/janitor.h"
 #include "store/store.h"
@@ -32,9 +33,11 @@ struct program {
 
 	struct conf *conf;
 	struct loop *loop;
+	struct notify *notify;
 	struct store *store;
 	struct server *server;
 	struct janitor *janitor;
+	bool is_ready; /* the store was, once */
 	bool stopping;
 	bool drain_only; /* USR1: stay, but accept nothing */
 	bool drained;    /* and what was open then has ended */
@@ -100,20 +103,14 @@ usage(FILE *to)
 	      "              [--section.key=value ...]\n"
 	      "\n"
 	      "A task scheduler for fleets of workers: HTTP API, tasks in "
-	      "Redis.\n"
-	      "\n"
-	      "  -c FILE               read settings from FILE\n"
-	      "  --check               say whether the settings are valid, "
-	      "and exit\n"
-	      "  --print-config        print all settings and where they "
-	      "come from\n"
-	      "  --section.key=value   a setting, over the file "
-	      "(--http.listen=127.0.0.1:0)\n"
-	      "  --version, --help\n"
-	      "\n"
-	      "Settings: docs/config.md. Signals: TERM and INT drain and stop, "
-	      "USR1 drains,\nHUP reads the settings again and opens the log's "
-	      "files anew.\n",
+	      "Redis.\n\n",
+	    to);
+#define O(words, does) fprintf(to, "  %-21s %s\n", words, does);
+#include "schedd.def"
+#undef O
+	fputs("\nSettings: schedd.conf(5). Signals: TERM and INT drain and "
+	      "stop, USR1 drains,\nHUP reads the settings again and opens the "
+	      "log's files anew.\n",
 	    to);
 }
 
@@ -203,6 +200,28 @@ raise_fd_limit(const struct conf *conf)
 		    (unsigned long long)want);
 }
 
+/* What goes on, for the service manager: "systemctl status". */
+static void
+add_status(struct buf *out, void *arg)
+{
+	const struct program *p = arg;
+	const char *why;
+
+	if (p->stopping)
+		buf_add_str(out, "stopping");
+	else if (p->drain_only)
+		buf_add_str(out, p->drained ? "drained" : "draining");
+	else if (!store_is_ready(p->store, &why))
+		buf_addf(out, "%s: %s",
+		    p->is_ready ? "degraded" : "waiting for Redis", why);
+	else if (server_is_over_memory(p->server))
+		buf_add_str(out, "degraded: over limits.max_memory, pushes "
+				 "are refused");
+	else
+		buf_addf(
+		    out, "ready, durability: %s", store_durability(p->store));
+}
+
 static void
 turn_on_end(uint64_t held_us)
 {
@@ -228,6 +247,7 @@ start(struct program *p, struct buf *why)
 	loop_on_signal(p->loop, SIGHUP, on_reload, p);
 	log_info("server.starting", "version=%s pid=%d", SCHEDD_VERSION,
 	    (int)getpid());
+	p->notify = notify_open(p->loop, add_status, p);
 	err = store_open(&p->store, p->loop, p->conf, why);
 	if (err != ERR_OK)
 		return err;
@@ -244,6 +264,7 @@ static void
 begin_stop(struct program *p)
 {
 	p->stopping = true;
+	notify_stopping(p->notify, p->conf->server_drain_ms);
 	if (p->drain_only) {
 		if (p->drained)
 			stop_on_drained(p);
@@ -275,6 +296,8 @@ start_on_ready(enum err err, struct span why, void *arg)
 	}
 	if (err == ERR_OK) {
 		log_info("server.ready", "backend=%s", p->conf->redis[0].name);
+		p->is_ready = true;
+		notify_ready(p->notify);
 		return;
 	}
 	p->status = fail(err, why);
@@ -354,6 +377,7 @@ on_reload(int signo, void *arg)
 	/* Whatever becomes of the settings: somebody may have moved them. */
 	log_files_reopen();
 	buf_init(&why, 4096);
+	notify_reloading(p->notify);
 	err = reload(p, &why);
 	if (err != ERR_OK) {
 		log_error("conf.refused", "error=E%03d reason=%s",
@@ -366,6 +390,7 @@ on_reload(int signo, void *arg)
 		    log_quote(text, sizeof(text),
 			span_of(p->conf_file != NULL ? p->conf_file : "-")));
 	}
+	notify_reloaded(p->notify);
 	buf_clear(&why);
 }
 
@@ -403,6 +428,7 @@ run(struct program *p)
 	janitor_free(p->janitor);
 	server_free(p->server);
 	store_free(p->store);
+	notify_free(p->notify);
 	loop_free(p->loop);
 	buf_clear(&why);
 	return p->status;

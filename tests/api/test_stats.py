@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import time
 from pathlib import Path
 
 from server import wait_until
@@ -183,11 +184,16 @@ def test_queue_values(client, queue):
         got = page.value(f"schedd_queue_{what}_total", queue=name)
         assert got == value, (what, got)
     assert page.value("schedd_queue_paused", queue=name) == 0
-    queue.patch(paused=True)
+    assert page.value("schedd_queue_max_tasks", queue=name) == 500000
+    assert page.value("schedd_queue_workers", queue=name) == 1
+    taken_at = page.value("schedd_queue_last_take_timestamp_seconds", queue=name)
+    assert abs(taken_at - time.time()) < 60
+    queue.patch(paused=True, max_tasks=77)
     wait_until(
         lambda: metrics(client).value("schedd_queue_paused", queue=name) == 1,
         what="paused",
     )
+    assert metrics(client).value("schedd_queue_max_tasks", queue=name) == 77
 
 
 def test_request_and_error_counters(client):
@@ -203,6 +209,19 @@ def test_request_and_error_counters(client):
     errors = after.series("schedd_errors_total")
     values = {dict(k)["error"]: v for k, v in errors.items()}
     assert any("310" in k or "QUEUE_UNKNOWN" in k for k in values), values
+
+
+def test_memory_limits(place):
+    redis = place.redis(maxmemory="64mb")
+    settings = {**redis.settings(), "limits": {"max_memory": "96MiB"}}
+    with place.schedd(settings).client() as client:
+        assert metrics(client).value("schedd_memory_max_bytes") == 96 << 20
+        wait_until(
+            lambda: metrics(client).value("schedd_redis_memory_max_bytes") == 64 << 20,
+            15,
+            "what Redis may use",
+        )
+        assert 0 < metrics(client).value("schedd_redis_memory_bytes") < 64 << 20
 
 
 def test_process_values(schedd, client):
