@@ -158,11 +158,9 @@ cli_queue_path(
 }
 
 enum cli_exit
-cli_post_queue(struct cli *c, const char *tail, struct span body,
-    uint64_t wait_ms, struct client_answer *answer)
+cli_call_queue(struct cli *c, struct client_request request, const char *tail,
+    struct client_answer *answer)
 {
-	struct client_request request = {
-	    .method = "POST", .body = body, .wait_ms = wait_ms};
 	enum cli_exit result;
 	struct buf path;
 

@@ -83,9 +83,10 @@ enum cli_exit cli_get(
  * otherwise. */
 enum cli_exit cli_queue_path(
     struct cli *c, const char *queue, const char *tail, struct buf *path);
-/* POST of body to the queue that is the first argument. */
-enum cli_exit cli_post_queue(struct cli *c, const char *tail, struct span body,
-    uint64_t wait_ms, struct client_answer *answer);
+/* A request, whose path is made here, for the queue that is the first
+ * argument. */
+enum cli_exit cli_call_queue(struct cli *c, struct client_request request,
+    const char *tail, struct client_answer *answer);
 /* What was built, with a NUL behind it; borrowed from the buffer. */
 const char *cli_path(struct buf *path);
 /* Refuses a name that no server takes, of an argument or option. */

@@ -244,7 +244,7 @@ cmd_config_set(struct cli *c)
 	set_body(&body, args_word(c->args, 0), args_word(c->args, 1));
 	if (body.failed) {
 		buf_clear(&body);
-		return cli_usage(c, "NAME and LEVEL: expected less text");
+		return cli_usage(c, "SETTING and LEVEL: expected less text");
 	}
 	request.body = buf_span(&body);
 	result = cli_call(c, &request, &answer);

@@ -9,12 +9,7 @@
 #include "cli/rows.h"
 #include "cli/sets.h"
 
-enum {
-	PATH_MAX_BYTES = 1024,
-	BODY_MAX = 64 * 1024,
-	OUT_MAX = 1 << 30,
-	ARENA_MAX = 1 << 30
-};
+enum { BODY_MAX = 64 * 1024, OUT_MAX = 1 << 30, ARENA_MAX = 1 << 30 };
 
 /* ---- ls --------------------------------------------------------------- */
 
@@ -120,23 +115,21 @@ cmd_queue_ls(struct cli *c)
 
 /* ---- one queue -------------------------------------------------------- */
 
-/* A request for the queue that the first argument names. */
+/* The queue that the first argument names. */
 static enum cli_exit
-call_queue(struct cli *c, const char *method, const char *tail,
-    struct span body, struct client_answer *answer)
+get_queue(struct cli *c, struct client_answer *answer)
 {
-	struct client_request request = {.method = method, .body = body};
-	enum cli_exit result;
-	struct buf path;
+	struct client_request request = {.method = "GET"};
 
-	buf_init(&path, PATH_MAX_BYTES);
-	result = cli_queue_path(c, args_word(c->args, 0), tail, &path);
-	if (result == CLI_DONE) {
-		request.path = cli_path(&path);
-		result = cli_call(c, &request, answer);
-	}
-	buf_clear(&path);
-	return result;
+	return cli_call_queue(c, request, "", answer);
+}
+
+static enum cli_exit
+patch_queue(struct cli *c, struct span body, struct client_answer *answer)
+{
+	struct client_request request = {.method = "PATCH", .body = body};
+
+	return cli_call_queue(c, request, "", answer);
 }
 
 /* The server makes a queue that it does not know; a misspelt name should
@@ -149,7 +142,7 @@ check_queue(struct cli *c)
 
 	if (args_has(c->args, "create"))
 		return CLI_DONE;
-	result = call_queue(c, "GET", "", SPAN(""), &answer);
+	result = get_queue(c, &answer);
 	if (result == CLI_REFUSED && answer.status == 404 && !c->quiet)
 		cli_say("--create makes it");
 	return result;
@@ -164,7 +157,7 @@ set_paused(struct cli *c, const char *body, const char *said)
 	enum cli_exit result = check_queue(c);
 
 	if (result == CLI_DONE)
-		result = call_queue(c, "PATCH", "", span_of(body), &answer);
+		result = patch_queue(c, span_of(body), &answer);
 	if (result == CLI_DONE && c->json)
 		return cli_document(c, &answer);
 	if (result == CLI_DONE && !c->quiet)
@@ -273,7 +266,7 @@ cmd_queue_set(struct cli *c)
 	if (result == CLI_DONE)
 		result = check_queue(c);
 	if (result == CLI_DONE)
-		result = call_queue(c, "PATCH", "", buf_span(&body), &answer);
+		result = patch_queue(c, buf_span(&body), &answer);
 	buf_clear(&body);
 	if (result != CLI_DONE || (c->quiet && !c->json))
 		return result;
@@ -339,15 +332,16 @@ enum cli_exit
 cmd_queue_rm(struct cli *c)
 {
 	const char *tail = args_has(c->args, "force") ? "?force=true" : "";
+	struct client_request request = {.method = "DELETE"};
 	struct client_answer answer;
 	enum cli_exit result = ask_prepare(c);
 
 	if (result == CLI_DONE)
-		result = call_queue(c, "GET", "", SPAN(""), &answer);
+		result = get_queue(c, &answer);
 	if (result == CLI_DONE)
 		result = rm_ask(c, answer.body);
 	if (result == CLI_DONE)
-		result = call_queue(c, "DELETE", tail, SPAN(""), &answer);
+		result = cli_call_queue(c, request, tail, &answer);
 	return result == CLI_DONE ? rm_print(c, &answer) : result;
 }
 
@@ -357,7 +351,7 @@ enum cli_exit
 cmd_queue_show(struct cli *c)
 {
 	struct client_answer answer;
-	enum cli_exit result = call_queue(c, "GET", "", SPAN(""), &answer);
+	enum cli_exit result = get_queue(c, &answer);
 
 	if (result != CLI_DONE)
 		return result;

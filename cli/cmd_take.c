@@ -117,8 +117,11 @@ take_once(struct cli *c)
 	if (wait != NULL && !str_to_ms(span_of(wait), &wait_ms))
 		wait_ms = 0;
 	if (result == CLI_DONE)
-		result = cli_post_queue(
-		    c, "/take", buf_span(&body), wait_ms, &answer);
+		result = cli_call_queue(c,
+		    (struct client_request){.method = "POST",
+			.body = buf_span(&body),
+			.wait_ms = wait_ms},
+		    "/take", &answer);
 	buf_clear(&body);
 	if (result != CLI_DONE)
 		return result;

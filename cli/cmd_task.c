@@ -121,8 +121,10 @@ cmd_task_extend(struct cli *c)
 	buf_init(&body, BODY_MAX);
 	result = extend_add_body(c, &body);
 	if (result == CLI_DONE)
-		result =
-		    cli_post_queue(c, "/extend", buf_span(&body), 0, &answer);
+		result = cli_call_queue(c,
+		    (struct client_request){
+			.method = "POST", .body = buf_span(&body)},
+		    "/extend", &answer);
 	buf_clear(&body);
 	return result == CLI_DONE ? extend_tell(c, &answer) : result;
 }
@@ -222,7 +224,9 @@ cmd_task_report(struct cli *c)
 		return result;
 	buf_init(&body, BODY_MAX);
 	report_add_body(c, &body);
-	result = cli_post_queue(c, "/report", buf_span(&body), 0, &answer);
+	result = cli_call_queue(c,
+	    (struct client_request){.method = "POST", .body = buf_span(&body)},
+	    "/report", &answer);
 	buf_clear(&body);
 	return result == CLI_DONE ? report_tell(c, &answer) : result;
 }

@@ -137,8 +137,8 @@ static const struct opt top_opts[] = {
 static const struct cmd cmds[] = {
 	{"audit ls",    "",                0, 0, cmd_audit_ls,    audit_ls_opts,    "who changed what"},
 	{"audit verify", "",               0, 0, cmd_audit_verify, NULL,            "is the audit trail as it was written?"},
-	{"config get",  "NAME",            1, 1, cmd_config_get,  NULL,             "the value of one setting"},
-	{"config set",  "NAME LEVEL",      2, 2, cmd_config_set,  NULL,             "change a level of the log at run time"},
+	{"config get",  "SETTING",         1, 1, cmd_config_get,  NULL,             "the value of one setting"},
+	{"config set",  "SETTING LEVEL",   2, 2, cmd_config_set,  NULL,             "change a level of the log at run time"},
 	{"config show", "[PREFIX]",        0, 1, cmd_config_show, NULL,             "the server's settings; so does 'config' alone"},
 	{"errors",      "[CODE]",          0, 1, cmd_errors,      NULL,             "the error table, or what one means and what to do (310, E310, QUEUE_UNKNOWN)"},
 	{"help",        "[COMMAND]",       0, 2, cmd_help,        NULL,             "the commands, or one command's options"},

@@ -31,8 +31,8 @@ struct completion {
 
 typedef void add_fn(struct completion *c);
 
-static add_fn add_codes, add_commands, add_files, add_policy, add_queues,
-    add_workers;
+static add_fn add_codes, add_commands, add_files, add_levels, add_policy,
+    add_queues, add_settings, add_workers;
 
 /* What an option's value, or an argument, is taken from. */
 static const struct source {
@@ -44,8 +44,11 @@ static const struct source {
     {"CODE", add_codes},
     {"COMMAND", add_commands},
     {"FILE", add_files},
+    {"LEVEL", add_levels},
     {"NAME=VALUE", add_policy},
+    {"PREFIX", add_settings},
     {"QUEUE", add_queues},
+    {"SETTING", add_settings},
     {"WORKER", add_workers},
 };
 
@@ -94,6 +97,25 @@ add_policy(struct completion *c)
 		if (policy_find(span_of(rows[i].key)) != &rows[i])
 			continue;
 		(void)snprintf(name, sizeof(name), "%s=", rows[i].key);
+		add(c, span_of(name), rows[i].help);
+	}
+}
+
+/* The server's settings; of those "config set" changes levels only. */
+static void
+add_settings(struct completion *c)
+{
+	bool only_levels = strcmp(c->args.cmd->words, "config set") == 0;
+	char name[2 * WORD_MAX];
+	size_t count;
+	const struct conf_row *rows = conf_rows(&count);
+
+	for (size_t i = 0; i < count; i++) {
+		if (only_levels && strcmp(rows[i].type, "level") != 0)
+			continue;
+		(void)snprintf(name, sizeof(name), "%s.%s%s", rows[i].section,
+		    strcmp(rows[i].section, "redis") == 0 ? "main." : "",
+		    rows[i].key);
 		add(c, span_of(name), rows[i].help);
 	}
 }
@@ -272,6 +294,12 @@ add_words(struct completion *c, const char *words)
 		add(c, (struct span){words, len}, "");
 		words += len + strspn(words + len, " ");
 	}
+}
+
+static void
+add_levels(struct completion *c)
+{
+	add_words(c, "error warn info debug default");
 }
 
 /* By the table's words, the option's name, or what stands for its value. */

@@ -321,18 +321,13 @@ run_pass(struct sets *s, struct pass *p)
 static enum cli_exit
 find_total(struct sets *s)
 {
+	struct client_request request = {.method = "GET"};
 	struct client_answer answer;
-	enum cli_exit result;
+	enum cli_exit result = cli_call_queue(s->c, request, "", &answer);
 	struct span counts;
-	struct buf path;
 	struct arena *a;
 	uint64_t n;
 
-	buf_init(&path, PATH_MAX_BYTES);
-	result = cli_queue_path(s->c, args_word(s->c->args, 0), "", &path);
-	if (result == CLI_DONE)
-		result = cli_get(s->c, cli_path(&path), &answer);
-	buf_clear(&path);
 	if (result != CLI_DONE)
 		return result;
 	a = arena_new(ARENA_MAX);

@@ -57,6 +57,8 @@ class Server:
             one.close()
 
 
+REDIS_CONFIRM = [f"redis.main.confirm{c}" for c in ("", "_replicas", "_timeout")]
+LOG_LEVELS = [f"log.level.{c}" for c in ("sentinel", "server", "store")]
 NAMES = ["mail", "mail-slow", "a:b", "a:c", "video@2", "bad;name", "x$(touch no)"]
 
 
@@ -147,6 +149,11 @@ def test_options():
         (["token", "add", "x", "--role", "a"], ["admin"]),
         (["queue", "ls", "--sort", "do"], ["doing"]),
         (["task", "push", "q", "--delay", ""], []),
+        (["config", "get", "redis.main.conf"], REDIS_CONFIRM),
+        (["config", "show", "http.tls_c"], ["http.tls_cert", "http.tls_client_ca"]),
+        (["config", "set", "log.level.s"], LOG_LEVELS),
+        (["config", "set", "http.m"], []),
+        (["config", "set", "log.level", "de"], ["debug", "default"]),
         (["errors", "E31"], [f"E{n}" for n in range(310, 320)]),
         (["errors", "QUEUE_UNK"], ["QUEUE_UNKNOWN"]),
         (["--token-file", ""], [""]),

@@ -12,8 +12,9 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[2]
 PAGES = Path(os.environ["PACK"])
 NAMES = ("schedctl.1", "schedd.8", "schedd.conf.5")
-# A line of code is not filled: it is as wide as in docs/, which is 76 at most.
-WIDTH, CODE_WIDTH = 80, 9 + 76
+# A line of code, or a picture of a screen, is not filled: it is as wide as in
+# docs/, which is 80 at most.
+WIDTH, CODE_WIDTH = 80, 9 + 80
 
 
 def run(*words, **options):
