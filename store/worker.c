@@ -10,6 +10,7 @@
 
 #include "core/clock.h"
 #include "core/mem.h"
+#include "core/metrics.h"
 #include "store/reply.h"
 
 enum {
@@ -19,6 +20,7 @@ enum {
 	SWEEP_NAMES = 100,       /* silent workers handled in one sweep */
 	SWEEP_OLD = 1000,        /* workers forgotten in one sweep */
 	SWEEP_WINDOW = 1000,     /* holders looked at by one script call */
+	SWEEP_SLICES = 200,      /* of one queue's clean-up, in one sweep */
 	FORGET_EVERY_US = 60 * 1000000
 };
 
@@ -233,6 +235,7 @@ struct sweep {
 	unsigned old_count;
 	size_t queue;    /* index into store->sorted */
 	uint64_t cursor; /* of HSCAN */
+	unsigned slices; /* of that queue's clean-up */
 	bool remove;     /* one worker, by an operator */
 	uint64_t count;
 	store_count_cb *cb;
@@ -431,7 +434,7 @@ sweep_on_forgotten(enum err err, const struct redisReply *r, void *arg)
 		sweep_forget(w);
 }
 
-/* Request ids and cancel marks whose time is over, a slice a queue. */
+/* Request ids and cancel marks whose time is over, queue after queue. */
 static void
 sweep_clean(struct sweep *w)
 {
@@ -450,8 +453,9 @@ sweep_clean(struct sweep *w)
 		sweep_end(w, ERR_OK);
 		return;
 	}
-	c = call_new(s->sorted[w->queue++]);
+	c = call_new(s->sorted[w->queue]);
 	call_add_u64(c, s->conf->janitor_slice);
+	call_add_u64(c, s->conf->limits_max_request_ids);
 	call_send(c, SCRIPT_CLEAN, sweep_on_cleaned, w);
 	call_free(c);
 }
@@ -460,15 +464,28 @@ static void
 sweep_on_cleaned(enum err err, const struct redisReply *r, void *arg)
 {
 	struct sweep *w = arg;
-	int64_t n = 0;
+	int64_t n, more, early;
+	struct reply c;
 
-	if (err == ERR_OK && !reply_is_int(r, &n))
-		err = ERR_STORE_REPLY;
-	w->count += (uint64_t)n;
-	if (err != ERR_OK)
+	if (err != ERR_OK) {
 		sweep_end(w, err);
-	else
-		sweep_clean(w);
+		return;
+	}
+	reply_open(&c, r);
+	n = reply_int(&c, 0);
+	more = reply_int(&c, 0);
+	early = reply_int(&c, 0);
+	if (c.bad) {
+		sweep_end(w, ERR_STORE_REPLY);
+		return;
+	}
+	w->count += (uint64_t)n;
+	metric_add(METRIC_REQUEST_IDS_DROPPED, (uint64_t)early);
+	if (more == 0 || ++w->slices == SWEEP_SLICES) {
+		w->queue++;
+		w->slices = 0;
+	}
+	sweep_clean(w);
 }
 
 void

@@ -1,7 +1,8 @@
 #!lua flags=no-writes
 -- The numbers of some queues, for lists, metrics and the janitor.
 -- KEYS: 1 the set of queues, 2 the workers' last sightings, 3 the last
--- heartbeats, 4.. the queues' key prefixes. ARGV: 1 clock offset.
+-- heartbeats, 4.. the queues' key prefixes. ARGV: 1 clock offset, 2 how many
+-- request ids may be kept besides those that are held.
 -- Reply: now, number of queues, number of workers, first heartbeat (or nil),
 -- then 36 values for each queue: lengths of high, normal, low, delayed,
 -- doing, failed, finish, dead; push time of the oldest in todo; the first due
@@ -51,6 +52,9 @@ local function read(b)
 	r[14] = head(b .. 'dead')
 	local request, mark = head(b .. 'requests'), head(b .. 'cancelled')
 	r[15] = request and mark and math.min(request, mark) or request or mark
+	if request and call('ZCARD', b .. 'requests') - r[5] > tonumber(ARGV[2]) then
+		r[15] = 1
+	end
 	local meta = call('HMGET', b .. 'meta', 'paused', 'max_tasks',
 		'max_payload', 'max_attempts', 'lease_ms', 'retry_base_ms',
 		'retry_max_ms', 'finish_keep', 'finish_age_ms', 'dead_keep',
