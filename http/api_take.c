@@ -35,8 +35,9 @@ take_start(struct take *t)
 {
 	struct store *store = req_store(t->req);
 	struct work_body *w = &t->body;
+	struct store_worker worker = api_worker(t->req, w->worker);
 
-	store_worker_seen(store, w->worker, req_peer(t->req), false, SPAN(""));
+	store_worker_seen(store, &worker, false, SPAN(""));
 	t->op.queue = req_param(t->req, "queue");
 	t->op.worker = w->worker;
 	t->op.request_id = w->request_id;

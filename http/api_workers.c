@@ -13,6 +13,7 @@ static store_count_cb remove_on_done;
 void
 api_workers_heartbeat(struct req *req)
 {
+	struct store_worker worker = api_worker(req, req_param(req, "worker"));
 	struct span details = SPAN("");
 	struct body b;
 
@@ -22,8 +23,7 @@ api_workers_heartbeat(struct req *req)
 		api_refuse(req, &b);
 		return;
 	}
-	store_worker_seen(req_store(req), req_param(req, "worker"),
-	    req_peer(req), true, details);
+	store_worker_seen(req_store(req), &worker, true, details);
 	buf_add_str(req_out(req), "{\"ok\":true,\"timeout_s\":");
 	api_add_seconds(req_out(req), req_conf(req)->worker_timeout_ms);
 	buf_add_char(req_out(req), '}');

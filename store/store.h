@@ -212,7 +212,7 @@ const struct store_counters *store_queue_counters(
 /* A worker was heard of (take, report, extend, heartbeat): kept in memory,
  * written to Redis once a second in one go. heartbeat marks it as one that
  * sends heartbeats. details: JSON object as it came, empty = unchanged. */
-void store_worker_seen(struct store *s, struct span worker, const char *addr,
+void store_worker_seen(struct store *s, const struct store_worker *worker,
     bool heartbeat, struct span details);
 
 typedef void store_workers_cb(

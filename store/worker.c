@@ -18,6 +18,7 @@ enum {
 	SEEN_PER_CALL = 500,     /* written by one script call */
 	SEEN_DETAILS_MAX = 4096, /* bytes of a worker's details */
 	SWEEP_NAMES = 100,       /* silent workers handled in one sweep */
+	SWEEP_MATCHES = 10000,   /* globs tried before others have a turn */
 	SWEEP_OLD = 1000,        /* workers forgotten in one sweep */
 	SWEEP_WINDOW = 1000,     /* holders looked at by one script call */
 	SWEEP_SLICES = 200,      /* of one queue's clean-up, in one sweep */
@@ -28,6 +29,7 @@ enum {
 struct sighting {
 	struct sighting *hash_next;
 	char name[NAME_MAX_LEN + 1];
+	char *queues; /* as of struct store_worker */
 	char addr[64];
 	bool heartbeat;
 	char *details; /* NULL = unchanged */
@@ -39,7 +41,7 @@ struct worker_table {
 };
 
 static struct sighting **
-sighting_slot(struct worker_table *w, struct span name)
+sighting_slot(struct worker_table *w, struct span name, struct span queues)
 {
 	uint32_t h = 2166136261u;
 	struct sighting **slot;
@@ -47,29 +49,40 @@ sighting_slot(struct worker_table *w, struct span name)
 	for (size_t i = 0; i < name.len; i++)
 		h = (h ^ (unsigned char)name.p[i]) * 16777619u;
 	slot = &w->buckets[h % COUNT_OF(w->buckets)];
-	while (*slot != NULL && !span_is(name, (*slot)->name))
+	while (*slot != NULL && !(span_is(name, (*slot)->name) &&
+				    span_is(queues, (*slot)->queues)))
 		slot = &(*slot)->hash_next;
 	return slot;
 }
 
+static void
+sighting_free(struct sighting *w)
+{
+	free(w->queues);
+	free(w->details);
+	free(w);
+}
+
 void
-store_worker_seen(struct store *s, struct span worker, const char *addr,
+store_worker_seen(struct store *s, const struct store_worker *worker,
     bool heartbeat, struct span details)
 {
-	struct sighting **slot = sighting_slot(s->workers, worker);
+	struct span name = worker->name, queues = worker->queues;
+	struct sighting **slot = sighting_slot(s->workers, name, queues);
 	struct sighting *w = *slot;
-	size_t len = strlen(addr);
+	size_t len = strlen(worker->addr);
 
 	if (w == NULL) {
 		if (s->workers->count >= SEEN_MAX)
 			return; /* it will be heard of again */
 		w = *slot = xcalloc(1, sizeof(*w));
-		memcpy(w->name, worker.p, worker.len);
+		memcpy(w->name, name.p, name.len);
+		w->queues = xmemdupz(queues.p, queues.len);
 		s->workers->count++;
 	}
 	if (len >= sizeof(w->addr))
 		len = sizeof(w->addr) - 1;
-	memcpy(w->addr, addr, len);
+	memcpy(w->addr, worker->addr, len);
 	w->addr[len] = '\0';
 	w->heartbeat |= heartbeat;
 	if (details.len > 0 && details.len <= SEEN_DETAILS_MAX) {
@@ -98,7 +111,7 @@ seen_on_reply(enum err err, const struct redisReply *reply, void *arg)
 static void
 seen_send(struct store *s, struct buf *args, unsigned workers)
 {
-	redis_conn_script(s->conn, SCRIPT_SEEN, args, 2 + workers * 4, 1,
+	redis_conn_script(s->conn, SCRIPT_SEEN, args, 2 + workers * 5, 1,
 	    seen_on_reply, NULL);
 }
 
@@ -118,11 +131,11 @@ workers_flush(struct store *s)
 
 			t->buckets[i] = w->hash_next;
 			resp_add_str(&args, w->name);
+			resp_add_str(&args, w->queues);
 			resp_add_str(&args, w->addr);
 			resp_add_str(&args, w->heartbeat ? "1" : "0");
 			resp_add_str(&args, w->details ? w->details : "");
-			free(w->details);
-			free(w);
+			sighting_free(w);
 			if (++n == SEEN_PER_CALL) {
 				seen_send(s, &args, n);
 				store_key(s, &args);
@@ -154,8 +167,7 @@ workers_free(struct store *s)
 			struct sighting *w = t->buckets[i];
 
 			t->buckets[i] = w->hash_next;
-			free(w->details);
-			free(w);
+			sighting_free(w);
 		}
 	free(t);
 	s->workers = NULL;
@@ -221,6 +233,13 @@ store_worker_list(struct store *s, store_workers_cb *cb, void *arg)
 
 /* ---- taking leases back ------------------------------------------------ */
 
+/* A worker as the set of heartbeats has it: name, and behind a space queues
+ * where they are not all. */
+struct speaker {
+	char *text;
+	struct span name, queues;
+};
+
 /*
  * The sweep: which workers are silent; then, queue after queue and window
  * after window, their leases; then they are forgotten; then queues with old
@@ -228,10 +247,14 @@ store_worker_list(struct store *s, store_workers_cb *cb, void *arg)
  * with one name that is given.
  */
 struct sweep {
+	struct done done; /* to go on in another turn of the loop */
 	struct store *store;
-	struct buf names; /* RESP bulk strings */
-	unsigned name_count;
-	struct buf old; /* workers that are to be forgotten */
+	struct speaker *silent; /* whose leases are taken back */
+	size_t silent_count;
+	struct speaker *alive; /* of the same names, but not silent */
+	size_t alive_count;
+	unsigned matches; /* globs tried in this turn */
+	struct buf old;   /* workers that are to be forgotten */
 	unsigned old_count;
 	size_t queue;    /* index into store->sorted */
 	uint64_t cursor; /* of HSCAN */
@@ -263,9 +286,47 @@ sweep_new(struct store *s, store_count_cb *cb, void *arg)
 	w->store = s;
 	w->cb = cb;
 	w->arg = arg;
-	buf_init(&w->names, CALL_MAX_ARGS_BYTES);
 	buf_init(&w->old, CALL_MAX_ARGS_BYTES);
 	return w;
+}
+
+static struct speaker
+speaker_new(struct span text)
+{
+	struct speaker s = {.text = xmemdupz(text.p, text.len)};
+	size_t len = strcspn(s.text, " ");
+
+	s.name = (struct span){s.text, len};
+	s.queues = SPAN("*");
+	if (len < text.len)
+		s.queues = (struct span){s.text + len + 1, text.len - len - 1};
+	return s;
+}
+
+static void
+speakers_free(struct speaker *speakers, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(speakers[i].text);
+	free(speakers);
+}
+
+/* Their number and they, of a reply. */
+static struct speaker *
+speakers_read(struct reply *c, size_t *count)
+{
+	int64_t n = reply_int(c, 0);
+	struct speaker *speakers;
+
+	*count = 0;
+	if (c->bad || n < 0 || (uint64_t)n > reply_left(c)) {
+		c->bad = true;
+		return NULL;
+	}
+	speakers = xcalloc((size_t)n + 1, sizeof(*speakers));
+	while (*count < (size_t)n)
+		speakers[(*count)++] = speaker_new(reply_bytes(c));
+	return speakers;
 }
 
 static void
@@ -273,7 +334,8 @@ sweep_end(struct sweep *w, enum err err)
 {
 	w->store->sweeps--;
 	w->cb(err, w->count, w->arg);
-	buf_clear(&w->names);
+	speakers_free(w->silent, w->silent_count);
+	speakers_free(w->alive, w->alive_count);
 	buf_clear(&w->old);
 	free(w);
 }
@@ -313,32 +375,67 @@ sweep_on_silent(enum err err, const struct redisReply *r, void *arg)
 {
 	struct sweep *w = arg;
 	struct reply c;
-	int64_t silent;
 
 	if (err != ERR_OK) {
 		sweep_end(w, err);
 		return;
 	}
 	reply_open(&c, r);
-	silent = reply_int(&c, 0);
-	while (reply_left(&c) > 0) {
-		struct span name = reply_bytes(&c);
-
-		if (silent-- > 0) {
-			resp_add_span(&w->names, name);
-			w->name_count++;
-		} else {
-			resp_add_span(&w->old, name);
-			w->old_count++;
-		}
+	w->silent = speakers_read(&c, &w->silent_count);
+	w->alive = speakers_read(&c, &w->alive_count);
+	for (; reply_left(&c) > 0; w->old_count++)
+		resp_add_span(&w->old, reply_bytes(&c));
+	if (c.bad) {
+		sweep_end(w, ERR_STORE_REPLY);
+		return;
 	}
 	/* There may be more: the next sweep does not wait. */
 	if (w->old_count == SWEEP_OLD)
 		w->store->swept_us = clock_mono_us() - FORGET_EVERY_US;
-	if (w->name_count > 0)
+	if (w->silent_count > 0)
 		sweep_leases(w);
 	else
 		sweep_forget(w);
+}
+
+/* Does nobody of its name speak for that queue any more? */
+static bool
+is_silent_in(struct sweep *w, const struct speaker *silent, struct span queue)
+{
+	w->matches += 1 + (unsigned)w->alive_count;
+	if (!globs_match(silent->queues, queue))
+		return false;
+	for (size_t i = 0; i < w->alive_count; i++) {
+		const struct speaker *alive = &w->alive[i];
+
+		if (span_eq(alive->name, silent->name) &&
+		    globs_match(alive->queues, queue))
+			return false;
+	}
+	return true;
+}
+
+/* Adds the names of those that are silent in the call's queue. */
+static unsigned
+sweep_add_names(struct sweep *w, struct call *c)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < w->silent_count; i++)
+		if (is_silent_in(w, &w->silent[i], span_of(c->queue->name))) {
+			call_add(c, w->silent[i].name);
+			n++;
+		}
+	return n;
+}
+
+static void
+sweep_on_turn(struct done *d)
+{
+	struct sweep *w = CONTAINER_OF(d, struct sweep, done);
+
+	w->matches = 0;
+	sweep_leases(w);
 }
 
 /* The next window of holders, or of the next queue. */
@@ -349,19 +446,25 @@ sweep_leases(struct sweep *w)
 	struct queue_policy p;
 	struct call *c;
 
-	if (w->queue >= s->queue_count || s->closing) {
-		sweep_forget(w);
-		return;
+	for (; w->queue < s->queue_count && !s->closing; w->queue++) {
+		if (w->matches > SWEEP_MATCHES) {
+			w->done.fn = sweep_on_turn;
+			store_complete(s, &w->done);
+			return;
+		}
+		queue_policy(s->sorted[w->queue], &p);
+		c = call_new(s->sorted[w->queue]);
+		call_add_u64(c, p.max_attempts);
+		call_add_u64(c, SWEEP_WINDOW);
+		call_add_u64(c, w->cursor);
+		if (sweep_add_names(w, c) > 0) {
+			call_send(c, SCRIPT_RECLAIM, sweep_on_leases, w);
+			call_free(c);
+			return;
+		}
+		call_free(c);
 	}
-	queue_policy(s->sorted[w->queue], &p);
-	c = call_new(s->sorted[w->queue]);
-	call_add_u64(c, p.max_attempts);
-	call_add_u64(c, SWEEP_WINDOW);
-	call_add_u64(c, w->cursor);
-	buf_add_span(&c->args, buf_span(&w->names));
-	c->argc += w->name_count;
-	call_send(c, SCRIPT_RECLAIM, sweep_on_leases, w);
-	call_free(c);
+	sweep_forget(w);
 }
 
 static void
@@ -390,6 +493,7 @@ sweep_on_leases(enum err err, const struct redisReply *r, void *arg)
 		others_wake(q, (size_t)todo);
 	if (w->cursor == 0)
 		w->queue++;
+	w->matches = 0;
 	sweep_leases(w);
 }
 
@@ -398,9 +502,8 @@ static void
 sweep_forget(struct sweep *w)
 {
 	struct store *s = w->store;
-	bool all = w->remove || w->name_count == 0;
-	struct buf *names = all && !w->remove ? &w->old : &w->names;
-	unsigned n = all && !w->remove ? w->old_count : w->name_count;
+	bool beats = !w->remove && w->silent_count > 0;
+	unsigned n = beats ? (unsigned)w->silent_count : w->old_count;
 	struct buf args;
 
 	if (n == 0) {
@@ -409,13 +512,20 @@ sweep_forget(struct sweep *w)
 		return;
 	}
 	store_key(s, &args);
-	resp_add_str(&args, all ? "workers" : "beats");
-	buf_add_span(&args, buf_span(names));
+	resp_add_str(&args, beats ? "beats" : "workers");
+	for (size_t i = 0; beats && i < n; i++)
+		resp_add_str(&args, w->silent[i].text);
+	if (!beats)
+		buf_add_span(&args, buf_span(&w->old));
 	redis_conn_script(
 	    s->conn, SCRIPT_FORGET, &args, 3 + n, 1, sweep_on_forgotten, w);
-	if (all)
+	if (beats) {
+		speakers_free(w->silent, w->silent_count);
+		w->silent = NULL;
+		w->silent_count = 0;
+	} else {
 		w->old_count = 0;
-	w->name_count = 0;
+	}
 }
 
 static void
@@ -510,8 +620,10 @@ store_worker_remove(
 	struct sweep *w = sweep_new(s, cb, arg);
 
 	w->remove = true;
-	w->name_count = 1;
-	resp_add_span(&w->names, worker);
+	w->silent = xcalloc(1, sizeof(*w->silent));
+	w->silent[w->silent_count++] = speaker_new(worker);
+	resp_add_span(&w->old, worker);
+	w->old_count = 1;
 	workers_flush(s);
 	sweep_leases(w);
 }

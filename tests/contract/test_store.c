@@ -564,12 +564,12 @@ case_trim(struct world *w)
 static void
 case_workers(struct world *w)
 {
+	const struct store_worker w1 = {SPAN("w1"), SPAN("*"), "127.0.0.1:1"};
 	struct seen s = {0};
 
 	push_id(w, "1");
 	take(w, "w1", 1, 0);
-	store_worker_seen(
-	    w->store, SPAN("w1"), "127.0.0.1:1", true, SPAN("{}"));
+	store_worker_seen(w->store, &w1, true, SPAN("{}"));
 	store_worker_list(w->store, on_workers, &s);
 	wait_for(w, &s);
 	assert_int_equal(s.n, 1);
