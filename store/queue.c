@@ -15,6 +15,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "store/reply.h"
+#include "store/worker_priv.h"
 
 enum {
 	TICK_HEAD = 4,       /* values in front of the queues */

@@ -1,6 +1,6 @@
 /*
- * Workers: sightings are kept in memory and written once a second in one go;
- * silent ones lose their leases; old ones are forgotten.
+ * Workers: the list; silent ones lose their leases; old ones are forgotten,
+ * and some others where there are too many. Sightings are in seen.c.
  */
 
 #include "store/store_priv.h"
@@ -12,84 +12,17 @@
 #include "core/mem.h"
 #include "core/metrics.h"
 #include "store/reply.h"
+#include "store/worker_priv.h"
 
 enum {
-	SEEN_MAX = 10000,        /* sightings kept between two writes */
-	SEEN_PER_CALL = 500,     /* written by one script call */
-	SEEN_DETAILS_MAX = 4096, /* bytes of a worker's details */
-	SWEEP_NAMES = 100,       /* silent workers handled in one sweep */
-	SWEEP_MATCHES = 10000,   /* globs tried before others have a turn */
-	SWEEP_OLD = 1000,        /* workers forgotten in one sweep */
-	SWEEP_WINDOW = 1000,     /* holders looked at by one script call */
-	SWEEP_SLICES = 200,      /* of one queue's clean-up, in one sweep */
-	FORGET_EVERY_US = 60 * 1000000
+	SWEEP_NAMES = 100,     /* silent workers handled in one sweep */
+	SWEEP_MATCHES = 10000, /* globs tried before others have a turn */
+	SWEEP_OLD = 1000,      /* workers forgotten in one sweep */
+	SWEEP_WINDOW = 1000,   /* holders looked at by one script call */
+	SWEEP_SLICES = 200,    /* of one queue's clean-up, in one sweep */
+	FORGET_EVERY_US = 60 * 1000000,
+	FULL_US = 10 * 1000000 /* so long room is made after it was needed */
 };
-
-/* A worker that was heard of since the last write. */
-struct sighting {
-	struct sighting *hash_next;
-	char name[NAME_MAX_LEN + 1];
-	char *queues; /* as of struct store_worker */
-	char addr[64];
-	bool heartbeat;
-	char *details; /* NULL = unchanged */
-};
-
-struct worker_table {
-	struct sighting *buckets[1024];
-	size_t count;
-};
-
-static struct sighting **
-sighting_slot(struct worker_table *w, struct span name, struct span queues)
-{
-	uint32_t h = 2166136261u;
-	struct sighting **slot;
-
-	for (size_t i = 0; i < name.len; i++)
-		h = (h ^ (unsigned char)name.p[i]) * 16777619u;
-	slot = &w->buckets[h % COUNT_OF(w->buckets)];
-	while (*slot != NULL && !(span_is(name, (*slot)->name) &&
-				    span_is(queues, (*slot)->queues)))
-		slot = &(*slot)->hash_next;
-	return slot;
-}
-
-static void
-sighting_free(struct sighting *w)
-{
-	free(w->queues);
-	free(w->details);
-	free(w);
-}
-
-void
-store_worker_seen(struct store *s, const struct store_worker *worker,
-    bool heartbeat, struct span details)
-{
-	struct span name = worker->name, queues = worker->queues;
-	struct sighting **slot = sighting_slot(s->workers, name, queues);
-	struct sighting *w = *slot;
-	size_t len = strlen(worker->addr);
-
-	if (w == NULL) {
-		if (s->workers->count >= SEEN_MAX)
-			return; /* it will be heard of again */
-		w = *slot = xcalloc(1, sizeof(*w));
-		memcpy(w->name, name.p, name.len);
-		w->queues = xmemdupz(queues.p, queues.len);
-		s->workers->count++;
-	}
-	if (len >= sizeof(w->addr))
-		len = sizeof(w->addr) - 1;
-	memcpy(w->addr, worker->addr, len);
-	w->addr[len] = '\0';
-	w->heartbeat |= heartbeat;
-	if (details.len > 0 && details.len <= SEEN_DETAILS_MAX) {
-		free(w->details);
-		w->details = xmemdupz(details.p, details.len);
-	}
-}
 
 void
 store_key(struct store *s, struct buf *args)
@@ -99,78 +32,29 @@ store_key(struct store *s, struct buf *args)
 	resp_add_i64(args, clock_offset_ms());
 }
 
-static void
-seen_on_reply(enum err err, const struct redisReply *reply, void *arg)
+uint64_t
+workers_few(uint64_t most)
 {
-	/* Not written: the worker will be heard of again. */
-	(void)err;
-	(void)reply;
-	(void)arg;
-}
-
-static void
-seen_send(struct store *s, struct buf *args, unsigned workers)
-{
-	redis_conn_script(s->conn, SCRIPT_SEEN, args, 2 + workers * 5, 1,
-	    seen_on_reply, NULL);
+	return most - most / 4;
 }
 
 void
-workers_flush(struct store *s)
+workers_note_full(struct store *s)
 {
-	struct worker_table *t = s->workers;
-	struct buf args;
-	unsigned n = 0;
-
-	if (t->count == 0)
-		return;
-	store_key(s, &args);
-	for (size_t i = 0; i < COUNT_OF(t->buckets); i++) {
-		while (t->buckets[i] != NULL) {
-			struct sighting *w = t->buckets[i];
-
-			t->buckets[i] = w->hash_next;
-			resp_add_str(&args, w->name);
-			resp_add_str(&args, w->queues);
-			resp_add_str(&args, w->addr);
-			resp_add_str(&args, w->heartbeat ? "1" : "0");
-			resp_add_str(&args, w->details ? w->details : "");
-			sighting_free(w);
-			if (++n == SEEN_PER_CALL) {
-				seen_send(s, &args, n);
-				store_key(s, &args);
-				n = 0;
-			}
-		}
-	}
-	t->count = 0;
-	if (n > 0)
-		seen_send(s, &args, n);
-	buf_clear(&args);
+	s->full_us = clock_mono_us();
 }
 
-void
-workers_init(struct store *s)
+static bool
+workers_weigh(const struct store *s)
 {
-	s->workers = xcalloc(1, sizeof(*s->workers));
+	return s->worker_total > 0 && s->full_us > 0 &&
+	       clock_mono_us() - s->full_us < FULL_US;
 }
 
-void
-workers_free(struct store *s)
+bool
+workers_are_many(const struct store *s)
 {
-	struct worker_table *t = s->workers;
-
-	if (t == NULL)
-		return;
-	for (size_t i = 0; i < COUNT_OF(t->buckets); i++)
-		while (t->buckets[i] != NULL) {
-			struct sighting *w = t->buckets[i];
-
-			t->buckets[i] = w->hash_next;
-			sighting_free(w);
-		}
-	free(t);
-	s->workers = NULL;
+	return s->worker_total >= workers_few(s->conf->limits_max_workers);
 }
 
 size_t
@@ -273,6 +157,8 @@ static void sweep_on_leases(
 static void sweep_forget(struct sweep *w);
 static void sweep_on_forgotten(
     enum err err, const struct redisReply *r, void *arg);
+static void sweep_crowd(struct sweep *w);
+static void sweep_on_crowd(enum err err, const struct redisReply *r, void *arg);
 static void sweep_clean(struct sweep *w);
 static void sweep_on_cleaned(
     enum err err, const struct redisReply *r, void *arg);
@@ -345,13 +231,21 @@ sweep_end(struct sweep *w, enum err err)
  * again: while we were away they could not reach us.
  */
 static bool
+sweep_is_settled(const struct store *s)
+{
+	int64_t timeout_ms = (int64_t)s->conf->worker_timeout_ms;
+
+	return clock_mono_us() - s->ready_at_us >= timeout_ms * 1000;
+}
+
+static bool
 sweep_has_silent(const struct store *s)
 {
 	int64_t timeout_ms = (int64_t)s->conf->worker_timeout_ms;
 
 	return s->first_beat > 0 &&
 	       s->first_beat <= store_redis_now(s) - timeout_ms &&
-	       clock_mono_us() - s->ready_at_us >= timeout_ms * 1000;
+	       sweep_is_settled(s);
 }
 
 static void
@@ -507,8 +401,7 @@ sweep_forget(struct sweep *w)
 	struct buf args;
 
 	if (n == 0) {
-		w->queue = 0;
-		sweep_clean(w);
+		sweep_crowd(w);
 		return;
 	}
 	store_key(s, &args);
@@ -542,6 +435,53 @@ sweep_on_forgotten(enum err err, const struct redisReply *r, void *arg)
 		sweep_end(w, err);
 	else
 		sweep_forget(w);
+}
+
+/*
+ * Makes room for new workers before there is none, and for tasks where Redis's
+ * memory is full. Not while those that send heartbeats may be kept from it.
+ */
+static void
+sweep_crowd(struct sweep *w)
+{
+	struct store *s = w->store;
+	uint64_t most = s->conf->limits_max_workers;
+	uint64_t stay = workers_few(most) - most / 8;
+	struct buf args;
+
+	w->queue = 0;
+	if (!(workers_are_many(s) || workers_weigh(s)) ||
+	    !sweep_is_settled(s)) {
+		sweep_clean(w);
+		return;
+	}
+	store_key(s, &args);
+	resp_add_u64(&args, stay == 0 || workers_weigh(s) ? 0 : stay - 1);
+	resp_add_u64(&args, s->crowd_rank);
+	resp_add_u64(&args, s->conf->worker_timeout_ms);
+	for (size_t i = 0; i < s->queue_count; i++)
+		resp_add_str(&args, s->sorted[i]->name);
+	redis_conn_script(s->conn, SCRIPT_CROWD, &args,
+	    5 + (unsigned)s->queue_count, 1, sweep_on_crowd, w);
+}
+
+static void
+sweep_on_crowd(enum err err, const struct redisReply *r, void *arg)
+{
+	struct sweep *w = arg;
+	struct reply c;
+
+	if (err != ERR_OK) {
+		sweep_end(w, err);
+		return;
+	}
+	reply_open(&c, r);
+	w->count += (uint64_t)reply_int(&c, 0);
+	w->store->crowd_rank = (uint64_t)reply_int(&c, 0);
+	if (c.bad)
+		sweep_end(w, ERR_STORE_REPLY);
+	else
+		sweep_clean(w);
 }
 
 /* Request ids and cancel marks whose time is over, queue after queue. */
@@ -610,7 +550,14 @@ workers_sweep(struct store *s, store_count_cb *cb, void *arg)
 	if (forget || sweep_has_silent(s))
 		sweep_start(w);
 	else
-		sweep_clean(w);
+		sweep_crowd(w);
+}
+
+static void
+sweep_on_settled(enum err err, void *arg)
+{
+	(void)err; /* it may hold leases all the same */
+	sweep_leases(arg);
 }
 
 void
@@ -624,6 +571,5 @@ store_worker_remove(
 	w->silent[w->silent_count++] = speaker_new(worker);
 	resp_add_span(&w->old, worker);
 	w->old_count = 1;
-	workers_flush(s);
-	sweep_leases(w);
+	workers_settle(s, worker, sweep_on_settled, w);
 }

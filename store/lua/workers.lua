@@ -1,13 +1,14 @@
 #!lua flags=no-writes
 -- The workers that are known, by name.
 -- KEYS: 1 the store's key prefix. ARGV: 1 clock offset, 2 one worker's name
--- ('' = all, up to 10,000), 3.. names of the queues.
+-- ('' = all, but only the 10,000 that were heard of last), 3.. names of the
+-- queues.
 -- Reply: for each worker name, last seen, address, details, last heartbeat,
 -- leases held; nil where there is none. Atomic: not needed; read only.
 local call, prefix = redis.call, KEYS[1]
 local names = { ARGV[2] }
 if ARGV[2] == '' then
-	names = call('ZRANGE', prefix .. 'workers', 0, 9999)
+	names = call('ZRANGE', prefix .. 'workers', -10000, -1)
 elseif not call('ZSCORE', prefix .. 'workers', ARGV[2]) then
 	names = {}
 end

@@ -78,10 +78,10 @@ def test_held_ones_stay(served):
     for i in range(0, 60, 3):
         tasks = queue.take(count=3, request_id=f"r{i}")
         assert [(t["id"], t["attempt"]) for t in tasks] == [(ids[i + 1], 1)]
+    assert dropped(queue) == 0
     queue.finish(*ids[1::3])
     schedd.move_clock(40_000)
     wait_until(lambda: kept(redis) == 0, what="all to be forgotten")
-    assert dropped(queue) == 0
 
 
 def test_those_of_lost_leases_go_with_them(served):

@@ -117,6 +117,12 @@ on_page(enum err err, const struct store_page *p, void *arg)
 }
 
 void
+on_done(enum err err, void *arg)
+{
+	on_count(err, 0, arg);
+}
+
+void
 on_count(enum err err, uint64_t count, void *arg)
 {
 	struct seen *s = arg;

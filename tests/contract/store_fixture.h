@@ -56,6 +56,7 @@ void on_extend(enum err err, const struct store_reported *r, size_t n,
     int64_t lease_until, void *arg);
 void on_task(enum err err, const struct store_task_info *t, void *arg);
 void on_page(enum err err, const struct store_page *p, void *arg);
+void on_done(enum err err, void *arg);
 void on_count(enum err err, uint64_t count, void *arg);
 void on_queue(enum err err, const struct store_queue_info *q, void *arg);
 void on_workers(
