@@ -24,10 +24,14 @@ req_fn api_tasks_purge;
 req_fn api_queues_list;
 req_fn api_queues_get;
 req_fn api_queues_set;
+req_fn api_queues_remove;
 req_fn api_workers_list;
+req_fn api_workers_get;
 req_fn api_workers_remove;
 req_fn api_workers_heartbeat;
 req_fn api_audit_list;
+req_fn api_config_get;
+req_fn api_config_set;
 req_fn api_tokens_list;
 req_fn api_tokens_add;
 req_fn api_tokens_remove;
@@ -68,8 +72,6 @@ void api_add_refused(struct buf *out, struct span id, enum err err);
 /* The answer to a report: counts, and each item that was not taken. */
 void api_add_report(struct buf *out, const struct store_report_item *items,
     const struct store_reported *results, size_t n);
-/* One queue, whole (api_queues.c). */
-void api_add_queue(struct buf *out, const struct store_queue_info *q);
 /* "todo":1,... of the six states, without braces. */
 void api_add_counts(struct buf *out, const uint64_t *counts);
 /* "pushed":1.500,... of the four rates, without braces. */

@@ -32,8 +32,7 @@ enum seen_kind { SEEN_PLAIN, SEEN_TOOK, SEEN_BEAT };
 static const char *const kind_letters[] = {
     [SEEN_PLAIN] = "p", [SEEN_TOOK] = "t", [SEEN_BEAT] = "b"};
 
-/* A heartbeat that is to be answered, or who else waits until it is known what
- * became of a worker. */
+/* A heartbeat that is to be answered. */
 struct heartbeat {
 	struct done done; /* link: of the waiting ones, then the store's */
 	store_done_cb *cb;
@@ -66,18 +65,23 @@ struct worker_table {
 	struct post post;
 };
 
-/* What is written by one call. */
+/* What is written by one call of seen.lua, and for those in front, which Redis
+ * may not know, by one of meet.lua right behind it. */
 struct flown {
 	struct sighting *who;
 	enum seen_kind kind;
 	char *details;
-	bool is_new; /* Redis did not know it */
+	bool is_left; /* by seen.lua */
+	bool is_new;  /* because Redis did not know it */
+	char met;     /* meet.lua's letter; 0 = none */
 	enum err err;
 };
 
 struct flight {
 	struct store *store;
-	size_t count, left; /* left: of them in front, for meet.lua */
+	size_t count, fresh; /* fresh: of them in front */
+	unsigned pending;    /* calls under way */
+	enum err seen_err, met_err;
 	struct flown *items;
 };
 
@@ -243,25 +247,17 @@ heartbeat_on_done(struct done *d)
 	free(h);
 }
 
-static struct heartbeat *
-heartbeat_new(store_done_cb *cb, void *arg)
-{
-	struct heartbeat *h = xcalloc(1, sizeof(*h));
-
-	h->done.fn = heartbeat_on_done;
-	h->cb = cb;
-	h->arg = arg;
-	return h;
-}
-
 void
 store_worker_heartbeat(struct store *s, const struct store_worker *who,
     struct span details, store_done_cb *cb, void *arg)
 {
 	struct worker_table *t = s->workers;
 	struct sighting *w = table_note(s, who, SEEN_BEAT);
-	struct heartbeat *h = heartbeat_new(cb, arg);
+	struct heartbeat *h = xcalloc(1, sizeof(*h));
 
+	h->done.fn = heartbeat_on_done;
+	h->cb = cb;
+	h->arg = arg;
 	if (w == NULL || w->beats) {
 		h->err = w == NULL ? ERR_TOO_MANY_WORKERS : ERR_OK;
 		store_complete(s, &h->done);
@@ -307,32 +303,47 @@ flight_send(struct flight *f, enum script_id script, size_t count)
 	    script == SCRIPT_MEET ? flight_on_met : flight_on_seen, f);
 }
 
+static struct flight *
+flight_new(struct store *s, size_t room)
+{
+	struct flight *f = xcalloc(1, sizeof(*f));
+
+	f->store = s;
+	f->items = xcalloc(room, sizeof(*f->items));
+	return f;
+}
+
 /* Writes up to a call's worth of a list. */
 static void
 flight_start(struct store *s, struct list *from)
 {
-	struct flight *f = xcalloc(1, sizeof(*f));
 	struct list *pos, *tmp;
-	size_t n = 0;
+	struct flight *f;
+	size_t n = 0, known;
 
 	LIST_FOREACH (pos, from)
-		if (n++ == SEEN_PER_CALL)
+		if (++n == SEEN_PER_CALL)
 			break;
-	f->store = s;
-	f->items = xcalloc(n, sizeof(*f->items));
+	f = flight_new(s, n);
+	f->count = known = n;
 	LIST_FOREACH_SAFE (pos, tmp, from) {
 		struct sighting *w = CONTAINER_OF(pos, struct sighting, write);
+		bool is_fresh =
+		    !w->is_known || (w->kind == SEEN_BEAT && !w->beats);
 
-		if (f->count == SEEN_PER_CALL)
+		if (f->fresh == known)
 			break;
-		f->items[f->count++] =
-		    (struct flown){w, w->kind, w->details, false, ERR_OK};
+		f->items[is_fresh ? f->fresh++ : --known] = (struct flown){
+		    .who = w, .kind = w->kind, .details = w->details};
 		w->kind = SEEN_PLAIN;
 		w->details = NULL;
 		w->flights++;
 		list_del(&w->write);
 	}
+	f->pending = f->fresh > 0 ? 2 : 1;
 	flight_send(f, SCRIPT_SEEN, f->count);
+	if (f->fresh > 0)
+		flight_send(f, SCRIPT_MEET, f->fresh);
 }
 
 /* It could not be written, but is to be: it was answered for. */
@@ -381,6 +392,13 @@ flown_end(struct worker_table *t, struct flown *item, struct list *ended)
 		table_drop(t, w);
 }
 
+static void
+flight_free(struct flight *f)
+{
+	free(f->items);
+	free(f);
+}
+
 /* The answers come last: they may bring more heartbeats. */
 static void
 flight_end(struct flight *f)
@@ -391,8 +409,7 @@ flight_end(struct flight *f)
 	list_init(&ended);
 	for (size_t i = 0; i < f->count; i++)
 		flown_end(t, &f->items[i], &ended);
-	free(f->items);
-	free(f);
+	flight_free(f);
 	while (!list_is_empty(&ended)) {
 		struct done *d = CONTAINER_OF(ended.next, struct done, link);
 
@@ -401,21 +418,65 @@ flight_end(struct flight *f)
 	}
 }
 
-/* Those that are left for meet.lua are brought to the front. */
+/* Does it have to be met, and was not yet? Then what Redis knew was another
+ * thing than we thought, or it needs more room. */
+static bool
+is_to_be_met(const struct flight *f, size_t i)
+{
+	return f->seen_err == ERR_OK && i >= f->fresh && f->items[i].is_left;
+}
+
+static enum err
+flown_err(const struct flight *f, const struct flown *item)
+{
+	if (item->met == 'k')
+		return ERR_OK;
+	if (f->seen_err != ERR_OK)
+		return f->seen_err;
+	if (!item->is_left || !item->is_new)
+		return ERR_OK;
+	return f->met_err != ERR_OK ? f->met_err : ERR_TOO_MANY_WORKERS;
+}
+
+/* One of the calls is answered. */
+static void
+flight_join(struct flight *f)
+{
+	struct flight *again;
+	size_t kept = 0;
+
+	if (--f->pending > 0)
+		return;
+	again = flight_new(f->store, f->count);
+	for (size_t i = 0; i < f->count; i++) {
+		if (is_to_be_met(f, i)) {
+			again->items[again->count++] = f->items[i];
+			continue;
+		}
+		f->items[i].err = flown_err(f, &f->items[i]);
+		f->items[kept++] = f->items[i];
+	}
+	f->count = kept;
+	again->fresh = again->count;
+	again->pending = 1;
+	if (again->count > 0)
+		flight_send(again, SCRIPT_MEET, again->count);
+	else
+		flight_free(again);
+	flight_end(f);
+}
+
 static bool
 flight_read_left(struct flight *f, struct reply *c)
 {
 	while (reply_left(c) > 0) {
 		int64_t number = reply_int(c, 0);
-		size_t at = (size_t)(number < 0 ? -number : number) - 1;
-		struct flown item;
+		uint64_t at = (uint64_t)(number < 0 ? -number : number) - 1;
 
-		if (c->bad || at >= f->count || at < f->left)
+		if (c->bad || at >= f->count)
 			return false;
-		item = f->items[at];
-		item.is_new = number > 0;
-		f->items[at] = f->items[f->left];
-		f->items[f->left++] = item;
+		f->items[at].is_left = true;
+		f->items[at].is_new = number > 0;
 	}
 	return !c->bad;
 }
@@ -431,13 +492,8 @@ flight_on_seen(enum err err, const struct redisReply *r, void *arg)
 		if (!flight_read_left(f, &c))
 			err = ERR_STORE_REPLY;
 	}
-	if (err == ERR_OK && f->left > 0) {
-		flight_send(f, SCRIPT_MEET, f->left);
-		return;
-	}
-	for (size_t i = 0; i < f->count; i++)
-		f->items[i].err = err;
-	flight_end(f);
+	f->seen_err = err;
+	flight_join(f);
 }
 
 static void
@@ -447,19 +503,14 @@ flight_on_met(enum err err, const struct redisReply *r, void *arg)
 	struct span letters = SPAN("");
 
 	if (err == ERR_OK &&
-	    (!reply_is_bytes(r, &letters) || letters.len != f->left))
+	    (!reply_is_bytes(r, &letters) || letters.len != f->fresh))
 		err = ERR_STORE_REPLY;
 	if (err == ERR_STORE_FULL)
 		workers_note_full(f->store);
-	for (size_t i = 0; i < f->left; i++) {
-		struct flown *item = &f->items[i];
-
-		if (err != ERR_OK && item->is_new)
-			item->err = err;
-		else if (err == ERR_OK && letters.p[i] != 'k')
-			item->err = ERR_TOO_MANY_WORKERS;
-	}
-	flight_end(f);
+	f->met_err = err;
+	for (size_t i = 0; err == ERR_OK && i < f->fresh; i++)
+		f->items[i].met = letters.p[i];
+	flight_join(f);
 }
 
 static void
@@ -478,19 +529,19 @@ workers_flush(struct store *s)
 }
 
 void
-workers_settle(struct store *s, struct span name, store_done_cb *cb, void *arg)
+workers_lost(struct store *s, struct span name)
 {
-	struct heartbeat *h = heartbeat_new(cb, arg);
-	struct sighting *w;
+	struct sighting *w = *table_bucket(s->workers, name), *next;
 
-	workers_flush(s);
-	w = *table_bucket(s->workers, name);
-	while (w != NULL && (w->flights == 0 || !span_is(name, w->name)))
-		w = w->hash_next;
-	if (w != NULL)
-		list_add_tail(&w->waiting, &h->done.link);
-	else
-		store_complete(s, &h->done);
+	for (; w != NULL; w = next) {
+		next = w->hash_next;
+		if (!span_is(name, w->name))
+			continue;
+		w->beats = false;
+		sighting_set_known(s->workers, w, false);
+		if (is_idle(w))
+			table_drop(s->workers, w);
+	}
 }
 
 static void

@@ -225,6 +225,7 @@ store_new(struct loop *loop, const struct conf *conf)
 	list_init(&s->dirty);
 	list_init(&s->touched);
 	list_init(&s->done);
+	list_init(&s->walks);
 	post_init(&s->flush_post, batch_flush, s);
 	post_init(&s->done_post, done_on_post, s);
 	timer_init(&s->names_timer, loop, names_on_timer, s);
@@ -284,13 +285,13 @@ store_reloaded(struct store *s)
 {
 	s->redis = &s->conf->redis[0];
 	for (size_t i = 0; i < s->queue_count; i++)
-		s->sorted[i]->configured = false;
+		queue_set_configured(s->sorted[i], false);
 	for (size_t i = 0; i < s->conf->queue_count; i++) {
 		struct queue *q =
 		    queue_make(s, span_of(s->conf->queues[i].name));
 
 		if (q != NULL)
-			q->configured = true;
+			queue_set_configured(q, true);
 	}
 }
 
@@ -331,6 +332,7 @@ store_close(struct store *s, void (*cb)(void *arg), void *arg)
 	batch_abort(s, ERR_SHUTTING_DOWN);
 	audit_abort(s);
 	wait_abort(s, ERR_SHUTTING_DOWN);
+	pace_hurry(s);
 	redis_conn_close(s->conn, close_on_conn, s);
 }
 

@@ -277,6 +277,8 @@ takes_serve(struct call *c, struct reply *in)
 			take_give_back(s, t, r.n);
 		} else {
 			q->counters.taken += r.n;
+			q->taken_at = store_redis_now(s);
+			q->untaken_us = clock_mono_us();
 			take_end(t, &r);
 		}
 	}

@@ -429,6 +429,8 @@ sweep_on_forgotten(enum err err, const struct redisReply *r, void *arg)
 
 	if (err == ERR_OK && !reply_is_int(r, &known))
 		err = ERR_STORE_REPLY;
+	if (err == ERR_OK && w->remove)
+		workers_lost(w->store, w->silent[0].name);
 	if (err == ERR_OK && w->remove && known == 0)
 		err = ERR_WORKER_UNKNOWN;
 	if (err != ERR_OK || w->remove)
@@ -553,13 +555,6 @@ workers_sweep(struct store *s, store_count_cb *cb, void *arg)
 		sweep_crowd(w);
 }
 
-static void
-sweep_on_settled(enum err err, void *arg)
-{
-	(void)err; /* it may hold leases all the same */
-	sweep_leases(arg);
-}
-
 void
 store_worker_remove(
     struct store *s, struct span worker, store_count_cb *cb, void *arg)
@@ -571,5 +566,6 @@ store_worker_remove(
 	w->silent[w->silent_count++] = speaker_new(worker);
 	resp_add_span(&w->old, worker);
 	w->old_count = 1;
-	workers_settle(s, worker, sweep_on_settled, w);
+	workers_flush(s);
+	sweep_leases(w);
 }

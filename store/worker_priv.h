@@ -13,10 +13,8 @@
 void workers_init(struct store *s);
 /* Writes what was heard. */
 void workers_flush(struct store *s);
-/* The same, and tells when Redis has what was heard of that name, if it takes
- * it up. */
-void workers_settle(
-    struct store *s, struct span name, store_done_cb *cb, void *arg);
+/* Redis does not know it any more. */
+void workers_lost(struct store *s, struct span name);
 void workers_free(struct store *s);
 
 /* worker.c */

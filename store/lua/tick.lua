@@ -1,17 +1,17 @@
 #!lua flags=no-writes
 -- The numbers of some queues, for lists, metrics and the janitor.
 -- KEYS: 1 the set of queues, 2 the workers' last sightings, 3 the last
--- heartbeats, 4.. the queues' key prefixes. ARGV: 1 clock offset, 2 how many
--- request ids may be kept besides those that are held.
+-- heartbeats, 4 the store's hash, 5.. the queues' key prefixes. ARGV: 1 clock
+-- offset, 2 how many request ids may be kept besides those that are held.
 -- Reply: now, number of queues, number of workers, first heartbeat (or nil),
--- then 36 values for each queue: lengths of high, normal, low, delayed,
--- doing, failed, finish, dead; push time of the oldest in todo; the first due
--- time of doing, failed, delayed, finish (when it finished), dead (when it
--- died), clean-up; then the fields of meta named below, and how much does not
--- add up (0: each task is in one place, by number). nil where there is
--- none; the first is -1 for a queue whose keys cannot be read (an operator's
--- accident must not hide the others). Atomic: one queue's numbers belong
--- together.
+-- how many queues were ever removed (or nil), then 37 values for each queue:
+-- lengths of high, normal, low, delayed, doing, failed, finish, dead; push time
+-- of the oldest in todo; the first due time of doing, failed, delayed, finish
+-- (when it finished), dead (when it died), clean-up; then the fields of meta
+-- named below; how much does not add up (0: each task is in one place, by
+-- number); how many workers hold a lease. nil where there is none; the first
+-- is -1 for a queue whose keys cannot be read (an operator's accident must not
+-- hide the others). Atomic: one queue's numbers belong together.
 local call = redis.call
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1]
@@ -30,7 +30,7 @@ end
 
 local lanes = { 'todo:high', 'todo:normal', 'todo:low' }
 
--- The 36 values of one queue.
+-- The 37 values of one queue.
 local function read(b)
 	local r, old = {}, math.huge
 	for i, lane in ipairs(lanes) do r[i] = call('LLEN', b .. lane) end
@@ -65,14 +65,15 @@ local function read(b)
 	for i = 1, 8 do tasks = tasks + r[i] end
 	r[36] = math.abs(call('HLEN', b .. 'task') - tasks)
 		+ math.abs(call('HLEN', b .. 'holder') - r[5])
+	r[37] = call('HLEN', b .. 'held')
 	return r
 end
 
 local reply = { now, call('SCARD', KEYS[1]), call('ZCARD', KEYS[2]),
-	head(KEYS[3]) }
-for k = 4, #KEYS do
+	head(KEYS[3]), call('HGET', KEYS[4], 'drops') }
+for k = 5, #KEYS do
 	local ok, r = pcall(read, KEYS[k])
-	for i = 1, 36 do
+	for i = 1, 37 do
 		reply[#reply + 1] = ok and r[i] or not ok and i == 1 and -1 or false
 	end
 end

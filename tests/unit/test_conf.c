@@ -65,7 +65,14 @@ test_the_defaults(void **state)
 	assert_int_equal(c->worker_timeout_ms, 60000);
 	assert_int_equal(c->worker_forget_ms, 7 * 24 * 3600 * 1000);
 	assert_int_equal(c->log_level, LOG_INFO);
+	for (int i = 0; i < LOG_COMPONENT_COUNT; i++) {
+		assert_int_equal(c->log_levels[i], LOG_LEVEL_COMMON);
+		assert_string_equal(c->log_files[i], "");
+	}
 	assert_int_equal(c->log_access, ACCESS_FAILED);
+	assert_int_equal(c->log_rate, 100);
+	assert_string_equal(c->log_file, "");
+	assert_string_equal(c->log_file_error, "");
 	assert_int_equal(c->debug_clock_offset_ms, 0);
 	assert_int_equal(c->queue_default.max_tasks, 500000);
 	assert_int_equal(c->queue_default.max_payload, 65536);
@@ -177,6 +184,27 @@ test_a_whole_file(void **state)
 }
 
 static void
+test_where_a_policy_is_from(void **state)
+{
+	enum {
+		LEASE = offsetof(struct queue_policy, lease_ms),
+		KEEP = offsetof(struct queue_policy, finish_keep),
+		MAX = offsetof(struct queue_policy, max_tasks)
+	};
+	struct conf *c = load_ok("[queue]\nlease=1d\n" /* the default, said */
+				 "[queue \"b\"]\nfinish_keep=7\n",
+	    no_args);
+
+	(void)state;
+	assert_true(conf_policy_is_set(c, "b", LEASE));
+	assert_true(conf_policy_is_set(c, "b", KEEP));
+	assert_false(conf_policy_is_set(c, "b", MAX));
+	assert_true(conf_policy_is_set(c, "other", LEASE));
+	assert_false(conf_policy_is_set(c, "other", KEEP));
+	conf_free(c);
+}
+
+static void
 test_a_queue_has_its_policy(void **state)
 {
 	struct conf *c = load_ok("[queue]\nlease=2s\n"
@@ -264,7 +292,23 @@ static const struct {
     {"[log]\nlevel\n", ERR_CONF_SYNTAX, "a.conf:2: expected key = value"},
     {"[log]\n=debug\n", ERR_CONF_UNKNOWN,
 	"a.conf:2: [log] \"\": no such setting; expected one of level, "
-	"access"},
+	"level.COMPONENT, access, rate, file, file.COMPONENT"},
+    {"[log]\nfile.nope = /x\n", ERR_CONF_UNKNOWN,
+	"a.conf:2: [log] file.nope: no such setting; expected one of "
+	"file.access, file.conf, file.http, file.janitor, file.log, file.loop, "
+	"file.queue, file.redis, file.sentinel, file.server, file.store, "
+	"file.task, file.error"},
+    {"[log]\nfile.janitor = x.log\n", ERR_CONF_VALUE,
+	"a.conf:2: [log] file.janitor: expected a path that begins with /, or "
+	"nothing, got \"x.log\""},
+    {"[log]\nlevel.janitor = loud\n", ERR_CONF_VALUE,
+	"a.conf:2: [log] level.janitor: expected error, warn, info or debug, "
+	"or nothing, got \"loud\""},
+    {"[log]\nlevel. = info\n", ERR_CONF_UNKNOWN,
+	"a.conf:2: [log] level.: no such setting; expected one of "
+	"level.access, level.conf, level.http, level.janitor, level.log, "
+	"level.loop, level.queue, level.redis, level.sentinel, level.server, "
+	"level.store, level.task"},
     {"level = debug\n", ERR_CONF_SYNTAX,
 	"a.conf:1: expected a [section] before the first setting"},
     {"[log\n", ERR_CONF_SYNTAX,
@@ -467,6 +511,32 @@ test_arguments_win(void **state)
 		free(args[i]);
 }
 
+/* Keys with a dot, of both kinds of sources; a queue may be called like one.
+ */
+static void
+test_the_log_by_component(void **state)
+{
+	char *args[] = {xstrdup("--log.file.janitor=/b"),
+	    xstrdup("--log.level.access="), xstrdup("--log.file.error=/e"),
+	    xstrdup("--queue.file.janitor.lease=7s"), NULL};
+	struct conf *c = load_ok("[log]\nfile.janitor = /a\nfile = /c\n"
+				 "level.redis = debug\nlevel.access = warn\n",
+	    args);
+
+	(void)state;
+	assert_string_equal(c->log_file, "/c");
+	assert_string_equal(c->log_files[LOG_COMPONENT_janitor], "/b");
+	assert_string_equal(c->log_files[LOG_COMPONENT_redis], "");
+	assert_string_equal(c->log_file_error, "/e");
+	assert_int_equal(c->log_levels[LOG_COMPONENT_redis], LOG_DEBUG);
+	assert_int_equal(c->log_levels[LOG_COMPONENT_access], LOG_LEVEL_COMMON);
+	assert_int_equal(
+	    conf_queue_policy(c, SPAN("file.janitor"))->lease_ms, 7000);
+	conf_free(c);
+	for (size_t i = 0; args[i] != NULL; i++)
+		free(args[i]);
+}
+
 static void
 test_bad_arguments(void **state)
 {
@@ -476,7 +546,16 @@ test_bad_arguments(void **state)
 	assert_arg_fails("--listen=a.b", ERR_CONF_SYNTAX,
 	    "--listen: expected --section.key=value");
 	assert_arg_fails("--log.levl=info", ERR_CONF_UNKNOWN,
-	    "--log.levl: no such setting; expected one of level, access");
+	    "--log.levl: no such setting; expected one of level, "
+	    "level.COMPONENT, access, rate, file, file.COMPONENT");
+	assert_arg_fails("--log.file.x=/x", ERR_CONF_UNKNOWN,
+	    "--log.file.x: no such setting; expected one of file.access, "
+	    "file.conf, file.http, file.janitor, file.log, file.loop, "
+	    "file.queue, file.redis, file.sentinel, file.server, file.store, "
+	    "file.task, file.error");
+	assert_arg_fails("--log.file.janitor=x", ERR_CONF_VALUE,
+	    "--log.file.janitor: expected a path that begins with /, or "
+	    "nothing, got \"x\"");
 	assert_arg_fails("--log.level=loud", ERR_CONF_VALUE,
 	    "--log.level: expected error, warn, info or debug, got \"loud\"");
 	assert_arg_fails("--log.x.level=info", ERR_CONF_UNKNOWN,
@@ -726,6 +805,7 @@ main(void)
 	    TEST(test_where_state_belongs),
 	    TEST(test_each_default_is_within_its_range),
 	    TEST(test_a_whole_file),
+	    TEST(test_where_a_policy_is_from),
 	    TEST(test_a_queue_has_its_policy),
 	    TEST(test_names_longer_than_inih_takes),
 	    TEST(test_bad_files),
@@ -735,6 +815,7 @@ main(void)
 	    TEST(test_a_file_on_disk),
 	    TEST(test_a_file_without_end),
 	    TEST(test_arguments_win),
+	    TEST(test_the_log_by_component),
 	    TEST(test_bad_arguments),
 	    TEST(test_values_at_their_bounds),
 	    TEST(test_a_socket_path_has_its_length),
