@@ -6,7 +6,7 @@
 #include "store/store_priv.h"
 
 enum {
-	/* Redis rests for as long as a window took, but not for longer. */
+	/* Redis rests for half of what a window took, but not for longer. */
 	REST_MOST_US = 500,
 	REQUEST_US = 200 * 1000 /* one request walks for so long */
 };
@@ -37,7 +37,7 @@ pace_sent(struct pace *p)
 void
 pace_go_on(struct pace *p)
 {
-	int64_t rest_us = clock_mono_us() - p->sent_us;
+	int64_t rest_us = (clock_mono_us() - p->sent_us) / 2;
 
 	if (rest_us > REST_MOST_US)
 		rest_us = REST_MOST_US;

@@ -15,8 +15,8 @@
 struct store;
 
 enum {
-	PACE_WINDOW = 500, /* tasks looked at by one script call */
-	PACE_ACTS = 200    /* and acted on: that costs some times as much */
+	PACE_WINDOW = 250, /* tasks looked at by one script call */
+	PACE_ACTS = 100    /* and acted on: that costs some times as much */
 };
 
 /* Embedded; pace_clear ends it. */

@@ -8,13 +8,16 @@
 -- Reply: 4, 5 and 6 for the next window, how many were looked at, how many
 -- were meant, 1 when there are more to look at.
 -- Windows go from the end to the front, so that what takes and pushes do
--- meanwhile makes none of the waiting ones be skipped.
+-- meanwhile makes none of the waiting ones be skipped. What goes from a list
+-- becomes '', a hole: near the end those are taken out at once, but to find
+-- them further in would take as long as all that is behind them. There they
+-- stay, counted in meta, until they come to the front.
 -- Atomic: a task is in exactly one state before and after.
 -- include common.lua
 local action, name, skip = ARGV[2], ARGV[3], tonumber(ARGV[4])
 local score, last, size = ARGV[5], ARGV[6], tonumber(ARGV[7])
 local key, state, wants = base .. name, name:match('^%l+'), 9
-local list = state == 'todo' or state == 'finish'
+local list, NEAR = state == 'todo' or state == 'finish', 10000
 -- include filter.lua
 -- include window.lua
 local ids, scores, more
@@ -25,20 +28,23 @@ else
 		state == 'dead' and before)
 	more = #ids == size
 end
-local found, looked = matching(ids, scores, tonumber(ARGV[8]))
+local found, looked, holes = matching(ids, scores, tonumber(ARGV[8]))
+local tasks = looked - holes
 more = (more or looked < #ids) and 1 or 0
 
 -- The last one that stays is where the next window begins.
 local kept, f = looked, #found
-while action ~= 'count' and f > 0 and found[f] == kept do
-	kept, f = kept - 1, f - 1
+while kept > 0 and (ids[kept] == ''
+    or action ~= 'count' and found[f] == kept) do
+	if found[f] == kept then f = f - 1 end
+	kept = kept - 1
 end
 if kept > 0 then last = ids[kept] end
 if not list and looked > 0 and (kept > 0 or last == '') then
 	score = call('ZSCORE', key, ids[kept > 0 and kept or looked])
 end
 if action == 'count' or #found == 0 then
-	return { skip + looked, score, last, looked, #found, more }
+	return { skip + looked, score, last, tasks, #found, more }
 end
 
 local acted = {}
@@ -66,7 +72,12 @@ elseif #acted == looked and skip == 0 then
 	call('LTRIM', key, 0, -(looked + 1))
 else
 	for i = 1, #found do call('LSET', key, -(skip + found[i]), '') end
-	call('LREM', key, -#found, '')
+	if skip + looked <= NEAR then
+		call('LREM', key, -#found, '')
+	else
+		count('holes:' .. name, #found)
+		skip = skip + #found
+	end
 end
 if action == 'purge' then forget(acted) end
-return { skip + looked - #acted, score, last, looked, #acted, more }
+return { skip + looked - #acted, score, last, tasks, #acted, more }

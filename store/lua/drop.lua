@@ -13,14 +13,20 @@ local function count(command, name)
 	return type(n) == 'number' and n or 1
 end
 
+-- Of a list without the holes that act.lua leaves.
+local function length(list)
+	local holes = call('HGET', base .. 'meta', 'holes:' .. list)
+	return count('LLEN', list) - (tonumber(holes) or 0)
+end
+
 local live, dead = 0, count('ZCARD', 'dead')
 for _, lane in ipairs({ 'todo:high', 'todo:normal', 'todo:low' }) do
-	live = live + count('LLEN', lane)
+	live = live + length(lane)
 end
 for _, set in ipairs({ 'delayed', 'doing', 'failed' }) do
 	live = live + count('ZCARD', set)
 end
-local finish = count('LLEN', 'finish')
+local finish = length('finish')
 -- One that is in no place, until the task check has seen to it, is live.
 local tasks = math.max(count('HLEN', 'task'), live + dead + finish)
 live = tasks - dead - finish

@@ -46,18 +46,20 @@ local function is_meant(value, score)
 end
 
 -- Looks at ids (with their scores, where there are) in that order, until most
--- are found: which ones are meant, by their places, and how many were looked
--- at. Values come few at a time: large ones, and a glob that is long on ids
+-- are found: which ones are meant, by their places, how many were looked at,
+-- and how many of them were no tasks but holes (act.lua). Values come few at a time: large ones, and a glob that is long on ids
 -- that are, end the window early.
 local function matching(ids, scores, most)
-	local found, looked, bytes = {}, 0, 0
+	local found, looked, holes, bytes = {}, 0, 0, 0
 	while looked < #ids and #found < most and bytes < BYTES do
 		local some, at = {}, {}
 		while looked < #ids and #some < CHUNK and bytes < BYTES do
 			looked = looked + 1
 			local id = ids[looked]
 			bytes = bytes + #id * glob_size
-			if (not glob or glob(id)) and (not named or named[id]) then
+			if id == '' then
+				holes = holes + 1
+			elseif (not glob or glob(id)) and (not named or named[id]) then
 				some[#some + 1], at[#at + 1] = id, looked
 			end
 		end
@@ -75,5 +77,5 @@ local function matching(ids, scores, most)
 			end
 		end
 	end
-	return found, looked
+	return found, looked, holes
 end

@@ -29,12 +29,12 @@ end
 
 repeat
 	local got, scores = range()
-	local found, looked = matching(got, scores, most - #ids)
+	local found, looked, holes = matching(got, scores, most - #ids)
 	for _, at in ipairs(found) do
 		ids[#ids + 1], score[#score + 1] = got[at], scores and scores[at] or false
 	end
 	local is_over = looked == #got and #got < left
-	first, left, all = first + looked, left - looked, all + looked
+	first, left, all = first + looked, left - looked, all + looked - holes
 	if is_over and state == 'todo' and lane < 2 then
 		lane, first, is_over = lane + 1, 0, false
 	elseif is_over then

@@ -25,6 +25,7 @@ local room = (call('HGET', base .. 'meta', 'max_tasks') or argv[2])
 	- call('HLEN', base .. 'task')
 if room < n then
 	room = room + call('LLEN', base .. 'finish') + call('ZCARD', base .. 'dead')
+		- (call('HGET', base .. 'meta', 'holes:finish') or 0)
 end
 -- Most have no options and are new: they need no look at each.
 plain = plain and room >= n

@@ -20,8 +20,18 @@ local function head(key)
 	return call('ZRANGE', key, 0, 0, 'WITHSCORES')[2] or false
 end
 
+-- The first id of a list, if it is near: act.lua leaves holes.
+local function first(key)
+	local id = call('LINDEX', key, 0)
+	if id ~= '' then return id end
+	for _, other in ipairs(call('LRANGE', key, 0, 99)) do
+		if other ~= '' then return other end
+	end
+	return false
+end
+
 local function oldest(base, lane)
-	local id = call('LINDEX', base .. lane, 0)
+	local id = first(base .. lane)
 	local value = id and call('HGET', base .. 'task', id)
 	-- Seconds since 2020, see common.lua.
 	return value and (struct.unpack('>I4', value) + 1577836800) * 1000
@@ -33,11 +43,20 @@ local lanes = { 'todo:high', 'todo:normal', 'todo:low' }
 -- The 37 values of one queue.
 local function read(b)
 	local r, old = {}, math.huge
-	for i, lane in ipairs(lanes) do r[i] = call('LLEN', b .. lane) end
+	local meta = call('HMGET', b .. 'meta', 'paused', 'max_tasks',
+		'max_payload', 'max_attempts', 'lease_ms', 'retry_base_ms',
+		'retry_max_ms', 'finish_keep', 'finish_age_ms', 'dead_keep',
+		'dead_age_ms', 'pushed', 'taken', 'finished', 'failed', 'dead',
+		'lease_lost', 'reclaimed', 'retried', 'trimmed', 'holes:todo:high',
+		'holes:todo:normal', 'holes:todo:low', 'holes:finish')
+	local function length(list, holes)
+		return math.max(0, call('LLEN', b .. list) - (holes or 0))
+	end
+	for i, lane in ipairs(lanes) do r[i] = length(lane, meta[20 + i]) end
 	r[4] = call('ZCARD', b .. 'delayed')
 	r[5] = call('ZCARD', b .. 'doing')
 	r[6] = call('ZCARD', b .. 'failed')
-	r[7] = call('LLEN', b .. 'finish')
+	r[7] = length('finish', meta[24])
 	r[8] = call('ZCARD', b .. 'dead')
 	for i, lane in ipairs(lanes) do
 		if r[i] > 0 then old = math.min(old, oldest(b, lane)) end
@@ -46,7 +65,7 @@ local function read(b)
 	r[10] = head(b .. 'doing')
 	r[11] = head(b .. 'failed')
 	r[12] = head(b .. 'delayed')
-	local id = call('LINDEX', b .. 'finish', 0)
+	local id = first(b .. 'finish')
 	local value = id and call('HGET', b .. 'task', id)
 	r[13] = value and struct.unpack('>I6', value, 2)
 	r[14] = head(b .. 'dead')
@@ -55,12 +74,7 @@ local function read(b)
 	if request and call('ZCARD', b .. 'requests') - r[5] > tonumber(ARGV[2]) then
 		r[15] = 1
 	end
-	local meta = call('HMGET', b .. 'meta', 'paused', 'max_tasks',
-		'max_payload', 'max_attempts', 'lease_ms', 'retry_base_ms',
-		'retry_max_ms', 'finish_keep', 'finish_age_ms', 'dead_keep',
-		'dead_age_ms', 'pushed', 'taken', 'finished', 'failed', 'dead',
-		'lease_lost', 'reclaimed', 'retried', 'trimmed')
-	for i = 1, #meta do r[15 + i] = meta[i] end
+	for i = 1, 20 do r[15 + i] = meta[i] end
 	local tasks = 0
 	for i = 1, 8 do tasks = tasks + r[i] end
 	r[36] = math.abs(call('HLEN', b .. 'task') - tasks)

@@ -338,3 +338,118 @@ def test_the_trail_tells_the_filter(queue, client):
     entry = client.get_json("/v1/audit", limit=1)["entries"][0]["entry"]
     assert '"error_match":"X"' in entry and '"older_s":0.5' in entry
     assert '"action":"tasks.purge"' in entry and '"match":"*"' in entry
+
+
+# -- deep in a list -------------------------------------------------------------
+
+
+def holes(redis, name, key):
+    """How many there are in the list, and what is said of that."""
+    said = redis.do("HGET", f"sched:{{{name}}}:meta", f"holes:{key}")
+    there = redis.do("LRANGE", f"sched:{{{name}}}:{key}", 0, -1).count(b"")
+    return there, int(said or 0)
+
+
+@pytest.fixture(name="pair")
+def _pair(place):
+    redis = place.redis()
+    schedd = place.schedd(redis.settings())
+    with schedd.client() as client:
+        yield redis, client
+        assert b"schedd_store_repairs_total 0\n" in client.get("/metrics").body
+        assert schedd.find_log("store.amiss") is None
+
+
+def push_all(queue, ids):
+    """Pushes that many."""
+    for first in range(0, len(ids), 1000):
+        queue.push_many(ids[first : first + 1000])
+
+
+def test_holes_in_todo(pair):
+    """What is purged deep in a lane leaves holes, which nobody sees."""
+    redis, client = pair
+    queue = client.queue("q")
+    ids = [f"t{i:05}" for i in range(25_000)]
+    push_all(queue, ids)
+    assert queue.purge(state="todo", match="t*[13579]") == 12_500
+    there, said = holes(redis, "q", "todo:normal")
+    assert there == said > 2000
+    left = [i for i in ids if i[-1] in "02468"]
+    assert queue.counts() == {"todo": 12_500}
+    assert queue.info()["oldest_todo_s"] < 60
+    assert queue.purge(state="todo", match="*", dry_run=True) == 12_500
+    assert walk(queue, "purge", state="todo", match="t*", dry_run=True)[:2] == (12_500, 12_500)
+    assert queue.ids("todo", limit=1000) == left
+    assert queue.ids("todo", limit=1000, match="*8") == left[4::5]
+    assert queue.push_many(["t00001", "new"])["queued"] == 2
+    assert queue.purge(state="todo", match="t1*") == 5000
+    left = [i for i in left if i[1] != "1"] + ["t00001", "new"]
+    assert queue.counts() == {"todo": len(left)}
+    got = []
+    while more := queue.take_ids(count=1000):
+        got += more
+    assert got == left and queue.counts() == {"doing": len(left)}
+    assert holes(redis, "q", "todo:normal") == (0, 0)
+
+
+def test_a_take_goes_past_many_holes(pair):
+    """Also where there are more than one call goes through, and for one that
+    waits."""
+    redis, client = pair
+    queue = client.queue("q")
+    ids = [f"t{i:05}" for i in range(40_000)]
+    push_all(queue, ids)
+    assert queue.purge(state="todo", match="t[012]*") == 30_000
+    assert holes(redis, "q", "todo:normal") == (30_000, 30_000)
+    assert queue.counts() == {"todo": 10_000}
+    assert queue.take_ids(count=2) == ["t30000", "t30001"]
+    assert holes(redis, "q", "todo:normal") == (0, 0)
+    push_all(queue, [f"u{i:05}" for i in range(12_000)])
+    assert queue.purge(state="todo", match="[t]*") == 9998
+    assert queue.take_ids(count=1, wait_s=1) == ["u00000"]
+    assert queue.counts() == {"todo": 11_999, "doing": 3}
+
+
+def test_holes_in_finish(pair):
+    """They do not count as finished ones, and go when those in front do."""
+    redis, client = pair
+    queue = client.queue("q")
+    ids = [f"t{i:05}" for i in range(24_000)]
+    for first in range(0, len(ids), 1000):
+        queue.push_many(ids[first : first + 1000])
+        worker = f"w{first // 1000 % 2}"
+        queue.report(worker, finished=queue.take_ids(worker, count=1000))
+    assert walk(queue, "purge", state="finish", worker="w0")[0] == 12_000
+    there, said = holes(redis, "q", "finish")
+    assert there == said > 1000
+    assert queue.counts() == {"finish": 12_000}
+    queue.patch(finish_keep=7000)
+    wait_until(lambda: queue.counts() == {"finish": 7000}, what="the trim")
+    there, said = holes(redis, "q", "finish")
+    assert there == said
+    kept = queue.ids("finish", limit=1000)
+    assert kept == [i for i in ids if int(i[1:]) // 1000 % 2][-7000:]
+    queue.patch(max_tasks=10)
+    assert queue.push_many([f"n{i}" for i in range(12)])["queued"] == 10
+    queue.patch(finish_keep=0)
+    wait_until(lambda: queue.counts() == {"todo": 10}, what="the rest")
+    assert holes(redis, "q", "finish") == (0, 0)
+
+
+def test_holes_that_are_miscounted(place):
+    """An accident: the task check counts them anew, and finds nothing else."""
+    redis = place.redis()
+    schedd = place.schedd(redis.settings())
+    with schedd.client() as client:
+        queue = client.queue("q")
+        queue.push_many([f"t{i:02}" for i in range(20)])
+        redis.do("LSET", "sched:{q}:todo:normal", 7, "")
+        redis.do("HDEL", "sched:{q}:task", "t07")
+        for said in (None, 9):
+            if said is not None:
+                redis.do("HSET", "sched:{q}:meta", "holes:todo:normal", said)
+            wait_until(lambda: holes(redis, "q", "todo:normal") == (1, 1), 20, "it")
+            wait_until(lambda: queue.counts() == {"todo": 19}, what="the counts")
+        assert queue.take_ids() == [f"t{i:02}" for i in range(20) if i != 7]
+        assert holes(redis, "q", "todo:normal") == (0, 0)
