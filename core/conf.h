@@ -102,6 +102,8 @@ struct conf {
 
 	uint64_t limits_max_waiting;
 	uint64_t limits_max_queues;
+	uint64_t limits_max_workers;
+	uint64_t limits_max_request_ids; /* of each queue */
 	uint64_t limits_max_per_address; /* connections */
 	uint64_t limits_max_memory;      /* bytes; the whole process */
 

@@ -61,6 +61,9 @@ const struct conf_spec *conf_spec(size_t row);
 bool conf_value_is_valid(size_t row, const char *text);
 /* What the row takes, for people: "a time from 1s to 30d". */
 void conf_value_expected(size_t row, struct buf *out);
+/* Adds a text that is no value of that row, as it may be shown to people:
+ * what can be a password in it is left out. */
+void conf_value_add_shown(size_t row, const char *text, struct buf *out);
 /* Writes a valid text into the row's field of its owner. */
 void conf_value_set(size_t row, void *owner, const char *text);
 /* The field's value as text that would be read back as the same. */

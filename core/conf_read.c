@@ -108,6 +108,17 @@ why_add_quoted(struct buf *why, struct span s)
 	buf_addf(why, quoted[0] == '"' ? "%s" : "\"%s\"", quoted);
 }
 
+static void
+why_add_value(struct buf *why, size_t row, const char *text)
+{
+	struct buf shown;
+
+	buf_init(&shown, SIZE_MAX / 2);
+	conf_value_add_shown(row, text, &shown);
+	why_add_quoted(why, buf_span(&shown));
+	buf_clear(&shown);
+}
+
 static enum err __attribute__((format(printf, 4, 5))) fail(struct buf *why,
     const struct origin *at, enum err err, const char *fmt, ...)
 {
@@ -266,7 +277,7 @@ setting_add(struct reader *r, struct span key, const char *text)
 		buf_add_str(r->why, "expected ");
 		conf_value_expected(row, r->why);
 		buf_add_str(r->why, ", got ");
-		why_add_quoted(r->why, span_of(text));
+		why_add_value(r->why, row, text);
 		return ERR_CONF_VALUE;
 	}
 	s = source_find(r->sources, row, r->name);

@@ -359,6 +359,31 @@ conf_value_expected(size_t row, struct buf *out)
 		buf_addf(out, " from %s to %s", spec->least, spec->most);
 }
 
+/* Of a URL its scheme, and what is behind the last @ before a ?: user and
+ * password stand before the one, or behind the other. */
+void
+conf_value_add_shown(size_t row, const char *text, struct buf *out)
+{
+	size_t scheme = strspn(text, "abcdefghijklmnopqrstuvwxyz");
+	bool has_scheme = strncmp(text + scheme, "://", 3) == 0;
+	const char *from = text + (has_scheme ? scheme + 3 : 0);
+	const char *at = strrchr(text, '@');
+
+	if (conf_spec(row)->type != CONF_URL ||
+	    (at == NULL && strchr(text, '?') == NULL)) {
+		buf_add_str(out, text);
+		return;
+	}
+	buf_add(out, text, (size_t)(from - text));
+	if (at != NULL) {
+		buf_add_str(out, "***");
+		from = at;
+	}
+	buf_add(out, from, strcspn(from, "?"));
+	if (from[strcspn(from, "?")] != '\0')
+		buf_add_str(out, "?***");
+}
+
 /* ---- fields ----------------------------------------------------------- */
 
 /* The field, as a pointer to its type. */

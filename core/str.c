@@ -369,3 +369,19 @@ glob_match(struct span pattern, struct span text)
 		p++;
 	return p == pattern.len;
 }
+
+bool
+globs_match(struct span patterns, struct span text)
+{
+	const char *p = patterns.p, *end = p + patterns.len;
+
+	while (p < end) {
+		const char *space = memchr(p, ' ', (size_t)(end - p));
+		size_t len = (size_t)((space == NULL ? end : space) - p);
+
+		if (glob_match((struct span){p, len}, text))
+			return true;
+		p += len + 1;
+	}
+	return false;
+}

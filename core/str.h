@@ -79,5 +79,7 @@ size_t str_printable_len(const char *p, const char *end);
  * [^a-z] a class, \ takes the next byte literally (also in a class); as Redis
  * has it in MATCH. Never more than pattern x text steps. */
 bool glob_match(struct span pattern, struct span text);
+/* Does any of them, with a space between, match? */
+bool globs_match(struct span patterns, struct span text);
 
 #endif

@@ -3,6 +3,14 @@
 #include "http/api.h"
 
 #include "core/rfc3339.h"
+#include "http/auth.h"
+
+struct store_worker
+api_worker(struct req *req, struct span name)
+{
+	return (struct store_worker){
+	    name, req_caller(req)->queues, req_peer(req)};
+}
 
 void
 api_body(struct req *req, struct body *b)

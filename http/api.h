@@ -43,6 +43,9 @@ req_fn api_errors;
 req_fn api_version;
 req_fn api_openapi;
 
+/* The worker of that name, as this request speaks for it. */
+struct store_worker api_worker(struct req *req, struct span name);
+
 /* Begins to read the request's body. */
 void api_body(struct req *req, struct body *b);
 /* Ends the request with what the body was refused for. */

@@ -48,6 +48,7 @@ api_report(struct req *req)
 {
 	struct report *r = req_alloc(req, sizeof(*r));
 	struct work_body *w = &r->body;
+	struct store_worker worker;
 	struct body b;
 
 	r->req = req;
@@ -56,8 +57,8 @@ api_report(struct req *req)
 		api_refuse(req, &b);
 		return;
 	}
-	store_worker_seen(
-	    req_store(req), w->worker, req_peer(req), false, SPAN(""));
+	worker = api_worker(req, w->worker);
+	store_worker_seen(req_store(req), &worker);
 	if (w->item_count == 0) {
 		api_add_report(req_out(req), NULL, NULL, 0);
 		req_reply(req, 200);
@@ -91,6 +92,7 @@ api_extend(struct req *req)
 {
 	struct report *r = req_alloc(req, sizeof(*r));
 	struct work_body *w = &r->body;
+	struct store_worker worker;
 	struct body b;
 
 	r->req = req;
@@ -99,8 +101,8 @@ api_extend(struct req *req)
 		api_refuse(req, &b);
 		return;
 	}
-	store_worker_seen(
-	    req_store(req), w->worker, req_peer(req), false, SPAN(""));
+	worker = api_worker(req, w->worker);
+	store_worker_seen(req_store(req), &worker);
 	store_extend(req_store(req), req_param(req, "queue"), w->worker, w->ids,
 	    w->id_count, w->lease_ms, extend_on_stored, r);
 }

@@ -17,6 +17,7 @@ enum { REPORT_ROOM = 2 * 1024 * 1024, TASK_ROOM = 2 * ID_MAX_LEN + 128 };
 struct take {
 	struct req *req;
 	struct work_body body;
+	struct store_worker worker;
 	struct store_take op;
 	unsigned pending; /* answers of the store still to come */
 	bool taken;       /* the take's answer is in */
@@ -37,7 +38,8 @@ take_start(struct take *t)
 	struct store *store = req_store(t->req);
 	struct work_body *w = &t->body;
 
-	store_worker_seen(store, w->worker, req_peer(t->req), false, SPAN(""));
+	t->worker = api_worker(t->req, w->worker);
+	store_worker_seen(store, &t->worker);
 	t->op.queue = req_param(t->req, "queue");
 	t->op.worker = w->worker;
 	t->op.request_id = w->request_id;
@@ -268,6 +270,8 @@ take_on_taken(const struct store_take_result *r, void *arg)
 	struct take *t = arg;
 	struct span id;
 
+	if (r->n > 0)
+		store_worker_took(req_store(t->req), &t->worker);
 	t->taken = true;
 	t->take_err = r->err;
 	if (t->op.waited)

@@ -5,6 +5,7 @@
 
 enum { WHAT_MAX = 1024 /* of an audit entry */ };
 
+static store_done_cb heartbeat_on_noted;
 static store_workers_cb list_on_read;
 static store_worker_cb get_on_read;
 static store_count_cb remove_on_done;
@@ -14,6 +15,7 @@ static store_count_cb remove_on_done;
 void
 api_workers_heartbeat(struct req *req)
 {
+	struct store_worker worker = api_worker(req, req_param(req, "worker"));
 	struct span details = SPAN("");
 	struct body b;
 
@@ -23,8 +25,19 @@ api_workers_heartbeat(struct req *req)
 		api_refuse(req, &b);
 		return;
 	}
-	store_worker_seen(req_store(req), req_param(req, "worker"),
-	    req_peer(req), true, details);
+	store_worker_heartbeat(
+	    req_store(req), &worker, details, heartbeat_on_noted, req);
+}
+
+static void
+heartbeat_on_noted(enum err err, void *arg)
+{
+	struct req *req = arg;
+
+	if (err != ERR_OK) {
+		req_fail(req, err);
+		return;
+	}
 	buf_add_str(req_out(req), "{\"ok\":true,\"timeout_s\":");
 	api_add_seconds(req_out(req), req_conf(req)->worker_timeout_ms);
 	buf_add_char(req_out(req), '}');

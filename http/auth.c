@@ -59,17 +59,7 @@ auth_sees_all(const struct auth_caller *caller)
 bool
 auth_sees(const struct auth_caller *caller, struct span queue)
 {
-	const char *p = caller->queues.p, *end = p + caller->queues.len;
-
-	while (p < end) {
-		const char *space = memchr(p, ' ', (size_t)(end - p));
-		size_t len = (size_t)((space == NULL ? end : space) - p);
-
-		if (glob_match((struct span){p, len}, queue))
-			return true;
-		p += len + 1;
-	}
-	return false;
+	return globs_match(caller->queues, queue);
 }
 
 /* ---- tokens ----------------------------------------------------------- */

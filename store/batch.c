@@ -23,6 +23,7 @@
 #include "core/mem.h"
 #include "core/metrics.h"
 #include "store/reply.h"
+#include "store/worker_priv.h"
 
 enum op_kind { OP_PUSH, OP_REPORT };
 
@@ -398,6 +399,8 @@ push_on_reply(enum err err, const struct redisReply *reply, void *arg)
 
 	pushed = c->queue->counters.pushed;
 	push_measure(c->store, c, err);
+	if (err == ERR_STORE_FULL)
+		workers_note_full(c->store);
 	call_ended(c->queue, &c->queue->pushing, c->queue->push != NULL);
 	if (err == ERR_OK && !push_read(reply, c->items, &letters, &is_new))
 		err = ERR_STORE_REPLY;

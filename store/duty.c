@@ -10,6 +10,7 @@
 #include "core/clock.h"
 #include "core/mem.h"
 #include "store/reply.h"
+#include "store/worker_priv.h"
 
 struct slice {
 	struct done done;

@@ -9,6 +9,7 @@
 #include "core/arena.h"
 #include "core/mem.h"
 #include "store/reply.h"
+#include "store/worker_priv.h"
 
 enum { HOLDS_BYTES_MAX = 64 << 20 };
 

@@ -19,6 +19,7 @@
 #include "core/log.h"
 #include "core/loop.h"
 #include "core/mem.h"
+#include "core/secret.h"
 #include "store/redis_child_priv.h"
 
 enum {
@@ -283,6 +284,8 @@ redis_child_start(struct redis_child **out, struct loop *loop,
 	c = child_new(loop, &place);
 	c->on_failed = on_failed;
 	c->arg = arg;
+	/* Before it starts: the child has the password too, and the tasks. */
+	secret_protect_process();
 	if (!child_make_password(c->password) || !child_try(c)) {
 		buf_addf(
 		    why, "redis-server cannot be started: %s", strerror(errno));

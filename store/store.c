@@ -16,6 +16,7 @@
 #include "core/secret.h"
 #include "store/redis_child.h"
 #include "store/script.h"
+#include "store/worker_priv.h"
 
 enum { NAMES_AGAIN_MS = 250 };
 

@@ -222,11 +222,16 @@ const struct store_counters *store_queue_counters(
 
 /* ---- workers ---------------------------------------------------------- */
 
-/* A worker was heard of (take, report, extend, heartbeat): kept in memory,
- * written to Redis once a second in one go. heartbeat marks it as one that
- * sends heartbeats. details: JSON object as it came, empty = unchanged. */
-void store_worker_seen(struct store *s, struct span worker, const char *addr,
-    bool heartbeat, struct span details);
+/* A worker was heard of (take, report, extend): kept in memory, written to
+ * Redis once a second in one go. */
+void store_worker_seen(struct store *s, const struct store_worker *worker);
+/* It got tasks: it is listed though there are many. */
+void store_worker_took(struct store *s, const struct store_worker *worker);
+/* It sent a heartbeat. details: JSON object as it came, empty = unchanged.
+ * cb: ERR_OK at once where it is known as one that does; else when Redis took
+ * it up. TOO_MANY_WORKERS, STORE_FULL, or as of any change: it is not known. */
+void store_worker_heartbeat(struct store *s, const struct store_worker *worker,
+    struct span details, store_done_cb *cb, void *arg);
 
 typedef void store_workers_cb(
     enum err err, const struct store_worker_info *workers, size_t n, void *arg);

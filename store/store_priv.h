@@ -122,6 +122,8 @@ struct store {
 	unsigned sweeps;      /* under way: they count on the order of queues */
 	int64_t swept_us;     /* when forgotten workers were last looked for */
 	size_t worker_total;
+	int64_t full_us;     /* when Redis's memory was last found full */
+	uint64_t crowd_rank; /* where workers that may go are looked for */
 	struct worker_table *workers;
 	struct beat *beat;
 	struct others *others;
@@ -217,11 +219,5 @@ void others_look(struct store *s);
 void others_tell(struct queue *q, size_t n);
 /* The same, and queue_wake for those that wait here. */
 void others_wake(struct queue *q, size_t n);
-
-/* worker.c */
-void workers_init(struct store *s);
-void workers_flush(struct store *s);
-void workers_sweep(struct store *s, store_count_cb *cb, void *arg);
-void workers_free(struct store *s);
 
 #endif

@@ -190,6 +190,18 @@ struct store_counters {
 	    reclaimed, retried, dead, trimmed;
 };
 
+/*
+ * Which worker speaks. For silence it is one by its name and the queues of the
+ * token that it came with: what another tenant's worker of the same name says,
+ * or leaves unsaid, ends and keeps no lease in queues which its token is not
+ * for.
+ */
+struct store_worker {
+	struct span name;
+	struct span queues; /* globs as in struct store_token; "*" without */
+	const char *addr;
+};
+
 struct store_worker_info {
 	struct span name, addr, details;
 	int64_t last_seen;

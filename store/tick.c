@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "store/reply.h"
+#include "store/worker_priv.h"
 
 enum {
 	TICK_HEAD = 5,       /* values in front of the queues */
@@ -185,8 +186,9 @@ tick_send(struct tick *t)
 	for (size_t i = 0; i < t->n; i++)
 		resp_add_span(&args, t->queues[i]->key);
 	resp_add_i64(&args, clock_offset_ms());
+	resp_add_u64(&args, t->store->conf->limits_max_request_ids);
 	redis_conn_script(t->store->conn, SCRIPT_TICK, &args,
-	    (unsigned)(COUNT_OF(keys) + t->n + 1),
+	    (unsigned)(COUNT_OF(keys) + t->n + 2),
 	    (unsigned)(COUNT_OF(keys) + t->n), tick_on_reply, t);
 }
 

@@ -164,6 +164,39 @@ items_free(struct token *items, size_t count)
 	free(items);
 }
 
+static int
+by_text(const void *a, const void *b)
+{
+	const struct span *x = a, *y = b;
+	size_t len = x->len < y->len ? x->len : y->len;
+	int order = memcmp(x->p, y->p, len);
+
+	return order != 0 ? order : (x->len > y->len) - (x->len < y->len);
+}
+
+/* The globs in an order of their own: a token that takes another's place has
+ * the same as that, however they were given. */
+static char *
+globs_sorted(struct span globs)
+{
+	struct span words[TOKEN_PATTERNS_MAX], rest = globs;
+	char *text = xmemdupz(globs.p, globs.len);
+	size_t n = 0, at = 0;
+
+	while (rest.len > 0 && n < COUNT_OF(words))
+		words[n++] = word_cut(&rest);
+	if (rest.len > 0)
+		return text; /* not written by us */
+	qsort(words, n, sizeof(*words), by_text);
+	for (size_t i = 0; i < n; i++) {
+		if (i > 0)
+			text[at++] = ' ';
+		memcpy(text + at, words[i].p, words[i].len);
+		at += words[i].len;
+	}
+	return text;
+}
+
 /* One token of a reply into the new table. A record that cannot be read is
  * no token: it lets nobody in. */
 static void
@@ -182,7 +215,7 @@ items_add(struct token_table *table, struct token *items, size_t *count,
 		    log_quote(quoted, sizeof(quoted), name));
 		return;
 	}
-	item->queues = xmemdupz(item->t.queues.p, item->t.queues.len);
+	item->queues = globs_sorted(item->t.queues);
 	item->t.queues.p = item->queues;
 	item->t.used_at = used_at;
 	item->is_used = false;

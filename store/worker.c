@@ -1,6 +1,6 @@
 /*
- * Workers: sightings are kept in memory and written once a second in one go;
- * silent ones lose their leases; old ones are forgotten.
+ * Workers: the list; silent ones lose their leases; old ones are forgotten,
+ * and some others where there are too many. Sightings are in seen.c.
  */
 
 #include "store/store_priv.h"
@@ -10,71 +10,19 @@
 
 #include "core/clock.h"
 #include "core/mem.h"
+#include "core/metrics.h"
 #include "store/reply.h"
+#include "store/worker_priv.h"
 
 enum {
-	SEEN_MAX = 10000,        /* sightings kept between two writes */
-	SEEN_PER_CALL = 500,     /* written by one script call */
-	SEEN_DETAILS_MAX = 4096, /* bytes of a worker's details */
-	SWEEP_NAMES = 100,       /* silent workers handled in one sweep */
-	SWEEP_OLD = 1000,        /* workers forgotten in one sweep */
-	SWEEP_WINDOW = 1000,     /* holders looked at by one script call */
-	FORGET_EVERY_US = 60 * 1000000
+	SWEEP_NAMES = 100,     /* silent workers handled in one sweep */
+	SWEEP_MATCHES = 10000, /* globs tried before others have a turn */
+	SWEEP_OLD = 1000,      /* workers forgotten in one sweep */
+	SWEEP_WINDOW = 1000,   /* holders looked at by one script call */
+	SWEEP_SLICES = 200,    /* of one queue's clean-up, in one sweep */
+	FORGET_EVERY_US = 60 * 1000000,
+	FULL_US = 10 * 1000000 /* so long room is made after it was needed */
 };
-
-/* A worker that was heard of since the last write. */
-struct sighting {
-	struct sighting *hash_next;
-	char name[NAME_MAX_LEN + 1];
-	char addr[64];
-	bool heartbeat;
-	char *details; /* NULL = unchanged */
-};
-
-struct worker_table {
-	struct sighting *buckets[1024];
-	size_t count;
-};
-
-static struct sighting **
-sighting_slot(struct worker_table *w, struct span name)
-{
-	uint32_t h = 2166136261u;
-	struct sighting **slot;
-
-	for (size_t i = 0; i < name.len; i++)
-		h = (h ^ (unsigned char)name.p[i]) * 16777619u;
-	slot = &w->buckets[h % COUNT_OF(w->buckets)];
-	while (*slot != NULL && !span_is(name, (*slot)->name))
-		slot = &(*slot)->hash_next;
-	return slot;
-}
-
-void
-store_worker_seen(struct store *s, struct span worker, const char *addr,
-    bool heartbeat, struct span details)
-{
-	struct sighting **slot = sighting_slot(s->workers, worker);
-	struct sighting *w = *slot;
-	size_t len = strlen(addr);
-
-	if (w == NULL) {
-		if (s->workers->count >= SEEN_MAX)
-			return; /* it will be heard of again */
-		w = *slot = xcalloc(1, sizeof(*w));
-		memcpy(w->name, worker.p, worker.len);
-		s->workers->count++;
-	}
-	if (len >= sizeof(w->addr))
-		len = sizeof(w->addr) - 1;
-	memcpy(w->addr, addr, len);
-	w->addr[len] = '\0';
-	w->heartbeat |= heartbeat;
-	if (details.len > 0 && details.len <= SEEN_DETAILS_MAX) {
-		free(w->details);
-		w->details = xmemdupz(details.p, details.len);
-	}
-}
 
 void
 store_key(struct store *s, struct buf *args)
@@ -84,79 +32,29 @@ store_key(struct store *s, struct buf *args)
 	resp_add_i64(args, clock_offset_ms());
 }
 
-static void
-seen_on_reply(enum err err, const struct redisReply *reply, void *arg)
+uint64_t
+workers_few(uint64_t most)
 {
-	/* Not written: the worker will be heard of again. */
-	(void)err;
-	(void)reply;
-	(void)arg;
-}
-
-static void
-seen_send(struct store *s, struct buf *args, unsigned workers)
-{
-	redis_conn_script(s->conn, SCRIPT_SEEN, args, 2 + workers * 4, 1,
-	    seen_on_reply, NULL);
+	return most - most / 4;
 }
 
 void
-workers_flush(struct store *s)
+workers_note_full(struct store *s)
 {
-	struct worker_table *t = s->workers;
-	struct buf args;
-	unsigned n = 0;
-
-	if (t->count == 0)
-		return;
-	store_key(s, &args);
-	for (size_t i = 0; i < COUNT_OF(t->buckets); i++) {
-		while (t->buckets[i] != NULL) {
-			struct sighting *w = t->buckets[i];
-
-			t->buckets[i] = w->hash_next;
-			resp_add_str(&args, w->name);
-			resp_add_str(&args, w->addr);
-			resp_add_str(&args, w->heartbeat ? "1" : "0");
-			resp_add_str(&args, w->details ? w->details : "");
-			free(w->details);
-			free(w);
-			if (++n == SEEN_PER_CALL) {
-				seen_send(s, &args, n);
-				store_key(s, &args);
-				n = 0;
-			}
-		}
-	}
-	t->count = 0;
-	if (n > 0)
-		seen_send(s, &args, n);
-	buf_clear(&args);
+	s->full_us = clock_mono_us();
 }
 
-void
-workers_init(struct store *s)
+static bool
+workers_weigh(const struct store *s)
 {
-	s->workers = xcalloc(1, sizeof(*s->workers));
+	return s->worker_total > 0 && s->full_us > 0 &&
+	       clock_mono_us() - s->full_us < FULL_US;
 }
 
-void
-workers_free(struct store *s)
+bool
+workers_are_many(const struct store *s)
 {
-	struct worker_table *t = s->workers;
-
-	if (t == NULL)
-		return;
-	for (size_t i = 0; i < COUNT_OF(t->buckets); i++)
-		while (t->buckets[i] != NULL) {
-			struct sighting *w = t->buckets[i];
-
-			t->buckets[i] = w->hash_next;
-			free(w->details);
-			free(w);
-		}
-	free(t);
-	s->workers = NULL;
+	return s->worker_total >= workers_few(s->conf->limits_max_workers);
 }
 
 size_t
@@ -219,6 +117,13 @@ store_worker_list(struct store *s, store_workers_cb *cb, void *arg)
 
 /* ---- taking leases back ------------------------------------------------ */
 
+/* A worker as the set of heartbeats has it: name, and behind a space queues
+ * where they are not all. */
+struct speaker {
+	char *text;
+	struct span name, queues;
+};
+
 /*
  * The sweep: which workers are silent; then, queue after queue and window
  * after window, their leases; then they are forgotten; then queues with old
@@ -226,13 +131,18 @@ store_worker_list(struct store *s, store_workers_cb *cb, void *arg)
  * with one name that is given.
  */
 struct sweep {
+	struct done done; /* to go on in another turn of the loop */
 	struct store *store;
-	struct buf names; /* RESP bulk strings */
-	unsigned name_count;
-	struct buf old; /* workers that are to be forgotten */
+	struct speaker *silent; /* whose leases are taken back */
+	size_t silent_count;
+	struct speaker *alive; /* of the same names, but not silent */
+	size_t alive_count;
+	unsigned matches; /* globs tried in this turn */
+	struct buf old;   /* workers that are to be forgotten */
 	unsigned old_count;
 	size_t queue;    /* index into store->sorted */
 	uint64_t cursor; /* of HSCAN */
+	unsigned slices; /* of that queue's clean-up */
 	bool remove;     /* one worker, by an operator */
 	uint64_t count;
 	store_count_cb *cb;
@@ -247,6 +157,8 @@ static void sweep_on_leases(
 static void sweep_forget(struct sweep *w);
 static void sweep_on_forgotten(
     enum err err, const struct redisReply *r, void *arg);
+static void sweep_crowd(struct sweep *w);
+static void sweep_on_crowd(enum err err, const struct redisReply *r, void *arg);
 static void sweep_clean(struct sweep *w);
 static void sweep_on_cleaned(
     enum err err, const struct redisReply *r, void *arg);
@@ -260,9 +172,47 @@ sweep_new(struct store *s, store_count_cb *cb, void *arg)
 	w->store = s;
 	w->cb = cb;
 	w->arg = arg;
-	buf_init(&w->names, CALL_MAX_ARGS_BYTES);
 	buf_init(&w->old, CALL_MAX_ARGS_BYTES);
 	return w;
+}
+
+static struct speaker
+speaker_new(struct span text)
+{
+	struct speaker s = {.text = xmemdupz(text.p, text.len)};
+	size_t len = strcspn(s.text, " ");
+
+	s.name = (struct span){s.text, len};
+	s.queues = SPAN("*");
+	if (len < text.len)
+		s.queues = (struct span){s.text + len + 1, text.len - len - 1};
+	return s;
+}
+
+static void
+speakers_free(struct speaker *speakers, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(speakers[i].text);
+	free(speakers);
+}
+
+/* Their number and they, of a reply. */
+static struct speaker *
+speakers_read(struct reply *c, size_t *count)
+{
+	int64_t n = reply_int(c, 0);
+	struct speaker *speakers;
+
+	*count = 0;
+	if (c->bad || n < 0 || (uint64_t)n > reply_left(c)) {
+		c->bad = true;
+		return NULL;
+	}
+	speakers = xcalloc((size_t)n + 1, sizeof(*speakers));
+	while (*count < (size_t)n)
+		speakers[(*count)++] = speaker_new(reply_bytes(c));
+	return speakers;
 }
 
 static void
@@ -270,7 +220,8 @@ sweep_end(struct sweep *w, enum err err)
 {
 	w->store->sweeps--;
 	w->cb(err, w->count, w->arg);
-	buf_clear(&w->names);
+	speakers_free(w->silent, w->silent_count);
+	speakers_free(w->alive, w->alive_count);
 	buf_clear(&w->old);
 	free(w);
 }
@@ -280,13 +231,21 @@ sweep_end(struct sweep *w, enum err err)
  * again: while we were away they could not reach us.
  */
 static bool
+sweep_is_settled(const struct store *s)
+{
+	int64_t timeout_ms = (int64_t)s->conf->worker_timeout_ms;
+
+	return clock_mono_us() - s->ready_at_us >= timeout_ms * 1000;
+}
+
+static bool
 sweep_has_silent(const struct store *s)
 {
 	int64_t timeout_ms = (int64_t)s->conf->worker_timeout_ms;
 
 	return s->first_beat > 0 &&
 	       s->first_beat <= store_redis_now(s) - timeout_ms &&
-	       clock_mono_us() - s->ready_at_us >= timeout_ms * 1000;
+	       sweep_is_settled(s);
 }
 
 static void
@@ -310,32 +269,67 @@ sweep_on_silent(enum err err, const struct redisReply *r, void *arg)
 {
 	struct sweep *w = arg;
 	struct reply c;
-	int64_t silent;
 
 	if (err != ERR_OK) {
 		sweep_end(w, err);
 		return;
 	}
 	reply_open(&c, r);
-	silent = reply_int(&c, 0);
-	while (reply_left(&c) > 0) {
-		struct span name = reply_bytes(&c);
-
-		if (silent-- > 0) {
-			resp_add_span(&w->names, name);
-			w->name_count++;
-		} else {
-			resp_add_span(&w->old, name);
-			w->old_count++;
-		}
+	w->silent = speakers_read(&c, &w->silent_count);
+	w->alive = speakers_read(&c, &w->alive_count);
+	for (; reply_left(&c) > 0; w->old_count++)
+		resp_add_span(&w->old, reply_bytes(&c));
+	if (c.bad) {
+		sweep_end(w, ERR_STORE_REPLY);
+		return;
 	}
 	/* There may be more: the next sweep does not wait. */
 	if (w->old_count == SWEEP_OLD)
 		w->store->swept_us = clock_mono_us() - FORGET_EVERY_US;
-	if (w->name_count > 0)
+	if (w->silent_count > 0)
 		sweep_leases(w);
 	else
 		sweep_forget(w);
+}
+
+/* Does nobody of its name speak for that queue any more? */
+static bool
+is_silent_in(struct sweep *w, const struct speaker *silent, struct span queue)
+{
+	w->matches += 1 + (unsigned)w->alive_count;
+	if (!globs_match(silent->queues, queue))
+		return false;
+	for (size_t i = 0; i < w->alive_count; i++) {
+		const struct speaker *alive = &w->alive[i];
+
+		if (span_eq(alive->name, silent->name) &&
+		    globs_match(alive->queues, queue))
+			return false;
+	}
+	return true;
+}
+
+/* Adds the names of those that are silent in the call's queue. */
+static unsigned
+sweep_add_names(struct sweep *w, struct call *c)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < w->silent_count; i++)
+		if (is_silent_in(w, &w->silent[i], span_of(c->queue->name))) {
+			call_add(c, w->silent[i].name);
+			n++;
+		}
+	return n;
+}
+
+static void
+sweep_on_turn(struct done *d)
+{
+	struct sweep *w = CONTAINER_OF(d, struct sweep, done);
+
+	w->matches = 0;
+	sweep_leases(w);
 }
 
 /* The next window of holders, or of the next queue. */
@@ -346,19 +340,25 @@ sweep_leases(struct sweep *w)
 	struct queue_policy p;
 	struct call *c;
 
-	if (w->queue >= s->queue_count || s->closing) {
-		sweep_forget(w);
-		return;
+	for (; w->queue < s->queue_count && !s->closing; w->queue++) {
+		if (w->matches > SWEEP_MATCHES) {
+			w->done.fn = sweep_on_turn;
+			store_complete(s, &w->done);
+			return;
+		}
+		queue_policy(s->sorted[w->queue], &p);
+		c = call_new(s->sorted[w->queue]);
+		call_add_u64(c, p.max_attempts);
+		call_add_u64(c, SWEEP_WINDOW);
+		call_add_u64(c, w->cursor);
+		if (sweep_add_names(w, c) > 0) {
+			call_send(c, SCRIPT_RECLAIM, sweep_on_leases, w);
+			call_free(c);
+			return;
+		}
+		call_free(c);
 	}
-	queue_policy(s->sorted[w->queue], &p);
-	c = call_new(s->sorted[w->queue]);
-	call_add_u64(c, p.max_attempts);
-	call_add_u64(c, SWEEP_WINDOW);
-	call_add_u64(c, w->cursor);
-	buf_add_span(&c->args, buf_span(&w->names));
-	c->argc += w->name_count;
-	call_send(c, SCRIPT_RECLAIM, sweep_on_leases, w);
-	call_free(c);
+	sweep_forget(w);
 }
 
 static void
@@ -387,6 +387,7 @@ sweep_on_leases(enum err err, const struct redisReply *r, void *arg)
 		others_wake(q, (size_t)todo);
 	if (w->cursor == 0)
 		w->queue++;
+	w->matches = 0;
 	sweep_leases(w);
 }
 
@@ -395,24 +396,29 @@ static void
 sweep_forget(struct sweep *w)
 {
 	struct store *s = w->store;
-	bool all = w->remove || w->name_count == 0;
-	struct buf *names = all && !w->remove ? &w->old : &w->names;
-	unsigned n = all && !w->remove ? w->old_count : w->name_count;
+	bool beats = !w->remove && w->silent_count > 0;
+	unsigned n = beats ? (unsigned)w->silent_count : w->old_count;
 	struct buf args;
 
 	if (n == 0) {
-		w->queue = 0;
-		sweep_clean(w);
+		sweep_crowd(w);
 		return;
 	}
 	store_key(s, &args);
-	resp_add_str(&args, all ? "workers" : "beats");
-	buf_add_span(&args, buf_span(names));
+	resp_add_str(&args, beats ? "beats" : "workers");
+	for (size_t i = 0; beats && i < n; i++)
+		resp_add_str(&args, w->silent[i].text);
+	if (!beats)
+		buf_add_span(&args, buf_span(&w->old));
 	redis_conn_script(
 	    s->conn, SCRIPT_FORGET, &args, 3 + n, 1, sweep_on_forgotten, w);
-	if (all)
+	if (beats) {
+		speakers_free(w->silent, w->silent_count);
+		w->silent = NULL;
+		w->silent_count = 0;
+	} else {
 		w->old_count = 0;
-	w->name_count = 0;
+	}
 }
 
 static void
@@ -423,6 +429,8 @@ sweep_on_forgotten(enum err err, const struct redisReply *r, void *arg)
 
 	if (err == ERR_OK && !reply_is_int(r, &known))
 		err = ERR_STORE_REPLY;
+	if (err == ERR_OK && w->remove)
+		workers_lost(w->store, w->silent[0].name);
 	if (err == ERR_OK && w->remove && known == 0)
 		err = ERR_WORKER_UNKNOWN;
 	if (err != ERR_OK || w->remove)
@@ -431,7 +439,54 @@ sweep_on_forgotten(enum err err, const struct redisReply *r, void *arg)
 		sweep_forget(w);
 }
 
-/* Request ids and cancel marks whose time is over, a slice a queue. */
+/*
+ * Makes room for new workers before there is none, and for tasks where Redis's
+ * memory is full. Not while those that send heartbeats may be kept from it.
+ */
+static void
+sweep_crowd(struct sweep *w)
+{
+	struct store *s = w->store;
+	uint64_t most = s->conf->limits_max_workers;
+	uint64_t stay = workers_few(most) - most / 8;
+	struct buf args;
+
+	w->queue = 0;
+	if (!(workers_are_many(s) || workers_weigh(s)) ||
+	    !sweep_is_settled(s)) {
+		sweep_clean(w);
+		return;
+	}
+	store_key(s, &args);
+	resp_add_u64(&args, stay == 0 || workers_weigh(s) ? 0 : stay - 1);
+	resp_add_u64(&args, s->crowd_rank);
+	resp_add_u64(&args, s->conf->worker_timeout_ms);
+	for (size_t i = 0; i < s->queue_count; i++)
+		resp_add_str(&args, s->sorted[i]->name);
+	redis_conn_script(s->conn, SCRIPT_CROWD, &args,
+	    5 + (unsigned)s->queue_count, 1, sweep_on_crowd, w);
+}
+
+static void
+sweep_on_crowd(enum err err, const struct redisReply *r, void *arg)
+{
+	struct sweep *w = arg;
+	struct reply c;
+
+	if (err != ERR_OK) {
+		sweep_end(w, err);
+		return;
+	}
+	reply_open(&c, r);
+	w->count += (uint64_t)reply_int(&c, 0);
+	w->store->crowd_rank = (uint64_t)reply_int(&c, 0);
+	if (c.bad)
+		sweep_end(w, ERR_STORE_REPLY);
+	else
+		sweep_clean(w);
+}
+
+/* Request ids and cancel marks whose time is over, queue after queue. */
 static void
 sweep_clean(struct sweep *w)
 {
@@ -450,8 +505,9 @@ sweep_clean(struct sweep *w)
 		sweep_end(w, ERR_OK);
 		return;
 	}
-	c = call_new(s->sorted[w->queue++]);
+	c = call_new(s->sorted[w->queue]);
 	call_add_u64(c, s->conf->janitor_slice);
+	call_add_u64(c, s->conf->limits_max_request_ids);
 	call_send(c, SCRIPT_CLEAN, sweep_on_cleaned, w);
 	call_free(c);
 }
@@ -460,15 +516,28 @@ static void
 sweep_on_cleaned(enum err err, const struct redisReply *r, void *arg)
 {
 	struct sweep *w = arg;
-	int64_t n = 0;
+	int64_t n, more, early;
+	struct reply c;
 
-	if (err == ERR_OK && !reply_is_int(r, &n))
-		err = ERR_STORE_REPLY;
-	w->count += (uint64_t)n;
-	if (err != ERR_OK)
+	if (err != ERR_OK) {
 		sweep_end(w, err);
-	else
-		sweep_clean(w);
+		return;
+	}
+	reply_open(&c, r);
+	n = reply_int(&c, 0);
+	more = reply_int(&c, 0);
+	early = reply_int(&c, 0);
+	if (c.bad) {
+		sweep_end(w, ERR_STORE_REPLY);
+		return;
+	}
+	w->count += (uint64_t)n;
+	metric_add(METRIC_REQUEST_IDS_DROPPED, (uint64_t)early);
+	if (more == 0 || ++w->slices == SWEEP_SLICES) {
+		w->queue++;
+		w->slices = 0;
+	}
+	sweep_clean(w);
 }
 
 void
@@ -483,7 +552,7 @@ workers_sweep(struct store *s, store_count_cb *cb, void *arg)
 	if (forget || sweep_has_silent(s))
 		sweep_start(w);
 	else
-		sweep_clean(w);
+		sweep_crowd(w);
 }
 
 void
@@ -493,8 +562,10 @@ store_worker_remove(
 	struct sweep *w = sweep_new(s, cb, arg);
 
 	w->remove = true;
-	w->name_count = 1;
-	resp_add_span(&w->names, worker);
+	w->silent = xcalloc(1, sizeof(*w->silent));
+	w->silent[w->silent_count++] = speaker_new(worker);
+	resp_add_span(&w->old, worker);
+	w->old_count = 1;
 	workers_flush(s);
 	sweep_leases(w);
 }

@@ -88,7 +88,8 @@ for _, t in ipairs(takers) do
 		end
 		t.mine = mine
 		if t.field then
-			call('ZADD', base .. 'requests', t.lease, t.field)
+			call('ZADD', base .. 'requests',
+				math.min(t.lease, now + 60000), t.field)
 			call('HSET', base .. 'request', t.field,
 				table.concat(ids, ' ', first, last))
 		end

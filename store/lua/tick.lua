@@ -2,7 +2,7 @@
 -- The numbers of some queues, for lists, metrics and the janitor.
 -- KEYS: 1 the set of queues, 2 the workers' last sightings, 3 the last
 -- heartbeats, 4 the store's hash, 5.. the queues' key prefixes. ARGV: 1 clock
--- offset.
+-- offset, 2 how many request ids may be kept besides those that are held.
 -- Reply: now, number of queues, number of workers, first heartbeat (or nil),
 -- how many queues were ever removed (or nil), then 37 values for each queue:
 -- lengths of high, normal, low, delayed, doing, failed, finish, dead; push time
@@ -71,6 +71,9 @@ local function read(b)
 	r[14] = head(b .. 'dead')
 	local request, mark = head(b .. 'requests'), head(b .. 'cancelled')
 	r[15] = request and mark and math.min(request, mark) or request or mark
+	if request and call('ZCARD', b .. 'requests') - r[5] > tonumber(ARGV[2]) then
+		r[15] = 1
+	end
 	for i = 1, 20 do r[15 + i] = meta[i] end
 	local tasks = 0
 	for i = 1, 8 do tasks = tasks + r[i] end

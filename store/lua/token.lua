@@ -4,13 +4,15 @@
 -- add: 3 name, 4 record (tokens.lua), 5 how many there may be;
 -- rm: 3 name; used: 3.. name, time in ms.
 -- Reply: ok, exists, unknown, full, or admin: no admin's token would be left
--- beside others. Atomic: so that there always is one, and that the version
--- ('#') says of each change.
+-- beside others; one that is over is no admin's any more. Atomic: so that
+-- there always is one, and that the version ('#') says of each change.
 local call, key, used = redis.call, KEYS[1] .. 'tokens', KEYS[1] .. 'tokens:used'
 local action, name = ARGV[2], ARGV[3]
+local now = call('TIME')[1] * 1000 + ARGV[1]
 
 local function is_admin(record)
-	return record:match('^%S+ %S+ (%S+)') == 'admin'
+	local role, ends = record:match('^%S+ %S+ (%S+) %S+ (%S+)')
+	return role == 'admin' and (ends == '0' or tonumber(ends) > now)
 end
 
 -- How many tokens are there beside this one, and how many of admins?
@@ -43,7 +45,7 @@ if action == 'add' then
 	call('HSET', key, name, ARGV[4])
 else
 	if not record then return 'unknown' end
-	if n > 0 and admins == 0 then return 'admin' end
+	if n > 0 and admins == 0 and is_admin(record) then return 'admin' end
 	call('HDEL', key, name)
 	call('HDEL', used, name)
 end

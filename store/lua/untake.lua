@@ -9,7 +9,9 @@
 local field = ARGV[2] .. ' ' .. ARGV[3]
 local text = ARGV[3] ~= '' and call('HGET', base .. 'request', field)
 if text and text:byte() == 32 then
-	call('HSET', base .. 'request', field, text:sub(2))
+	if #text:match('^ *') < 255 then
+		call('HSET', base .. 'request', field, text:sub(2))
+	end
 	return 0
 end
 

@@ -1,7 +1,8 @@
 #!lua flags=no-writes
 -- The workers that are known, by name.
 -- KEYS: 1 the store's key prefix. ARGV: 1 clock offset, 2 one worker's name
--- ('' = all, up to 10,000), 3.. names of the queues.
+-- ('' = all, but only the 10,000 that were heard of last), 3.. names of the
+-- queues.
 -- Reply: for each worker name, last seen, address, details, last heartbeat,
 -- leases held; nil where there is none. Of one worker then also, for each
 -- queue where it holds some, the queue's place in ARGV (0: the first) and how
@@ -9,7 +10,7 @@
 local call, prefix = redis.call, KEYS[1]
 local one, names, held, where = ARGV[2], { ARGV[2] }, {}, {}
 if one == '' then
-	names = call('ZRANGE', prefix .. 'workers', 0, 9999)
+	names = call('ZRANGE', prefix .. 'workers', -10000, -1)
 elseif not call('ZSCORE', prefix .. 'workers', one) then
 	return {}
 end

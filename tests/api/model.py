@@ -41,7 +41,7 @@ class Model:  # pylint: disable=too-many-instance-attributes
         self.lanes = {lane: [] for lane in LANES}
         self.finish = []  # in the order of finishing
         self.marks = {}  # (id, worker) -> lease end of a cancelled task
-        self.requests = {}  # (worker, request id) -> (ids, lease end)
+        self.requests = {}  # (worker, request id) -> (ids, when taken)
         self.totals = dict.fromkeys(
             (
                 "pushed taken finished failed dead lease_lost reclaimed "
@@ -147,7 +147,7 @@ class Model:  # pylint: disable=too-many-instance-attributes
         key = (worker, request_id)
         if request_id and key in self.requests:
             ids = self.requests[key][0]
-            ids = [i for i in ids if i in self.tasks and self._holds(worker, i)]
+            ids = [i for i in ids if self._holds(worker, i)]
         elif self.paused:
             ids = []
         else:
@@ -159,12 +159,23 @@ class Model:  # pylint: disable=too-many-instance-attributes
                 task.due = now + (lease_s or self.lease_s) * 1000
             self.totals["taken"] += len(ids)
             if request_id and ids:
-                self.requests[key] = (ids, self.tasks[ids[0]].due)
+                self.requests[key] = (ids, now)
         return [(i, self.tasks[i].used + 1) for i in ids]
 
     def _holds(self, worker, task_id):
-        task = self.tasks[task_id]
-        return task.state == "doing" and task.worker == worker
+        task = self.tasks.get(task_id)
+        return task and task.state == "doing" and task.worker == worker
+
+    def remembered(self, worker, now):
+        """Request ids of a worker that the server must still know: they are
+        young, or some of their tasks were held ever since. To be asked before
+        each take, as what is forgotten may be held again after it."""
+        self.requests = {
+            key: (ids, taken)
+            for key, (ids, taken) in self.requests.items()
+            if now - taken < 40_000 or any(self._holds(key[0], i) for i in ids)
+        }
+        return [request for name, request in self.requests if name == worker]
 
     def _unheld(self, task, task_id, worker, finished):
         """Why a report for a task that the worker does not hold is refused;
@@ -265,7 +276,6 @@ class Model:  # pylint: disable=too-many-instance-attributes
             elif task.state != "todo":
                 yield task.due
         yield from self.marks.values()
-        yield from (over for _, over in self.requests.values())
 
     def advance(self, now):
         """All that the janitor does by then. Lanes are to be adopted."""
@@ -282,7 +292,6 @@ class Model:  # pylint: disable=too-many-instance-attributes
             else:
                 self.totals["retried"] += task.state == "failed"
                 self._to_todo(task)
-        self.requests = {k: v for k, v in self.requests.items() if v[1] > now}
         self.marks = {k: v for k, v in self.marks.items() if v > now}
 
     def _reclaim(self, task, now):

@@ -385,9 +385,8 @@ def test_store_busy(place, redis):
 
 
 def test_server_limits(place):
-    schedd = place.schedd(
-        {"http": {"max_connections": 3}, "limits": {"max_waiting": 1, "max_queues": 1}}
-    )
+    limits = {"max_waiting": 1, "max_queues": 1, "max_workers": 1}
+    schedd = place.schedd({"http": {"max_connections": 3}, "limits": limits})
     with schedd.client() as client, schedd.client() as other:
         queue = client.queue("q")
         queue.make()
@@ -397,6 +396,9 @@ def test_server_limits(place):
         saw(got, 503, "TOO_MANY_WAITING")
         got = client.queue("one-more").post("tasks", {"payload": 1})
         saw(got, 429, "TOO_MANY_QUEUES")
+        client.post("/v1/workers/one/heartbeat", {})
+        got = client.post("/v1/workers/one-more/heartbeat", {})
+        saw(got, 429, "TOO_MANY_WORKERS")
         with Raw(schedd.addr) as third:
             third.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
             assert third.receive().status == 200

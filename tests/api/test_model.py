@@ -156,9 +156,8 @@ class Pair:
         worker, now = self.rng.choice(WORKERS), self.now()
         count = self.rng.choice([1, 2, 5, 30])
         lease_s = self.rng.choice([None, None, 15_000, 80_000])
-        request_id = None
+        request_id, mine = None, self.model.remembered(worker, now)
         if self.rng.random() < 0.3:
-            mine = [r for w, r in self.model.requests if w == worker]
             self.serial += 1
             again = mine and self.rng.random() < 0.6
             request_id = self.rng.choice(mine) if again else f"r{self.serial}"

@@ -370,6 +370,30 @@ def test_private_redis_has_no_port_and_shows_no_secret(place):
         assert path.stat().st_mode & 0o077 == 0, path
 
 
+# Started so that it could; a sanitizer would forbid it by itself.
+MAY_DUMP = {
+    "prefix": ["prlimit", "--core=4096:4096", "--"],
+    "env": {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:disable_coredump=0"},
+}
+
+
+def core_limits(pid):
+    """How large a picture of its memory a process may leave: soft, hard."""
+    with open(f"/proc/{pid}/limits", encoding="ascii") as file:
+        return file.read().split("Max core file size")[1].split()[:2]
+
+
+def test_private_redis_leaves_no_picture_of_its_password(place):
+    schedd = place.schedd(**MAY_DUMP)
+    for pid in (schedd.pid(), *schedd.children()):
+        assert core_limits(pid) == ["0", "0"]
+
+
+def test_without_a_secret_a_picture_may_be_left(place):
+    schedd = place.schedd(place.redis().settings(), **MAY_DUMP)
+    assert core_limits(schedd.pid()) == ["4096", "4096"]
+
+
 def test_long_state_folder(place):
     """Deeper than a socket's name may be."""
     folder = place.new_folder()

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from access import ROLES, TOKEN, make_token, make_tokens
-from client import Raw
+from client import Client, Raw
 from server import wait_until
 
 
@@ -205,6 +205,33 @@ def test_the_last_admin_stays(admin):
     assert admin.call("DELETE", "/v1/tokens/admin").status == 200
     admin.token = None
     assert admin.get("/v1/tokens").json == {"tokens": []}
+
+
+def test_an_admin_that_is_over_is_none(admin):
+    make_token(admin, "brief", "admin", expires_s=30)
+    admin.schedd.move_clock(31)
+    admin.call("DELETE", "/v1/tokens/admin").refused(409, "ADMIN_NEEDED")
+    assert admin.call("DELETE", "/v1/tokens/brief").status == 200
+    admin.call("DELETE", "/v1/tokens/admin").refused(409, "ADMIN_NEEDED")
+
+
+def test_all_admins_are_over(place):
+    """Whoever needs no token makes another, and may end the rest meanwhile."""
+    folder = place.new_folder()
+    listen = f"127.0.0.1:0, unix:{folder}/own"
+    schedd = place.schedd(folder=folder, args=[f"--http.listen={listen}"])
+    with schedd.client() as client:
+        client.token = make_token(client, "anna", "admin", expires_s=30)
+        make_token(client, "w", "worker")
+        make_token(client, "v", "viewer")
+    schedd.move_clock(31)
+    with Client(f"unix:{folder}/own") as owner:
+        refused = owner.post("/v1/tokens", {"name": "x", "role": "viewer"})
+        refused.refused(409, "ADMIN_NEEDED")
+        for name in ("w", "anna"):
+            assert owner.call("DELETE", f"/v1/tokens/{name}").status == 200
+        make_token(owner, "berta", "admin")
+        assert names(owner) == ["berta", "v"]
 
 
 @pytest.mark.parametrize(

@@ -283,6 +283,16 @@ def test_remove_right_after_the_first_word(client, queue):
     assert queue.counts() == {"todo": 1}
 
 
+def test_remove_before_there_is_a_queue(place):
+    """Nothing is between its first word and its removal."""
+    schedd = place.schedd({"janitor": {"interval": "60s"}})
+    with schedd.client() as client:
+        for _ in range(3):
+            assert client.queue("q").take("brief") == []
+            assert client.call("DELETE", "/v1/workers/brief").status == 200
+            client.call("DELETE", "/v1/workers/brief").refused(404, "WORKER_UNKNOWN")
+
+
 def test_restart_gives_workers_time(place):
     """They could not reach us while we were away; then silence counts."""
     schedd = place.schedd(SETTINGS)

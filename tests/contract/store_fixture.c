@@ -141,6 +141,12 @@ on_removed(enum err err, const struct store_removed *r, void *arg)
 }
 
 void
+on_done(enum err err, void *arg)
+{
+	on_count(err, 0, arg);
+}
+
+void
 on_count(enum err err, uint64_t count, void *arg)
 {
 	struct seen *s = arg;

@@ -59,6 +59,7 @@ void on_page(enum err err, const struct store_page *p, void *arg);
 void on_act(enum err err, const struct store_acted *acted, void *arg);
 /* count: tasks; n: live ones. */
 void on_removed(enum err err, const struct store_removed *r, void *arg);
+void on_done(enum err err, void *arg);
 void on_count(enum err err, uint64_t count, void *arg);
 void on_queue(enum err err, const struct store_queue_info *q, void *arg);
 void on_workers(

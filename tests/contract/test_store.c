@@ -554,32 +554,6 @@ case_trim(struct world *w)
 }
 
 static void
-case_workers(struct world *w)
-{
-	struct seen s = {0};
-
-	push_id(w, "1");
-	take(w, "w1", 1, 0);
-	store_worker_seen(
-	    w->store, SPAN("w1"), "127.0.0.1:1", true, SPAN("{}"));
-	store_worker_list(w->store, on_workers, &s);
-	wait_for(w, &s);
-	assert_int_equal(s.n, 1);
-	assert_string_equal(s.ids[0], "w1");
-	assert_int_equal(s.held, 1);
-	memset(&s, 0, sizeof(s));
-	store_worker_remove(w->store, SPAN("w1"), on_count, &s);
-	wait_for(w, &s);
-	assert_int_equal(s.err, ERR_OK);
-	assert_int_equal(s.count, 1);
-	assert_state(w, "1", TASK_TODO);
-	memset(&s, 0, sizeof(s));
-	store_worker_remove(w->store, SPAN("w1"), on_count, &s);
-	wait_for(w, &s);
-	assert_int_equal(s.err, ERR_WORKER_UNKNOWN);
-}
-
-static void
 case_unknown_queue(struct world *w)
 {
 	struct seen s = {0};
@@ -829,7 +803,6 @@ static const struct {
     {"act_on_sets", case_act_on_sets},
     {"replay_dead", case_replay_dead},
     {"trim", case_trim},
-    {"workers", case_workers},
     {"unknown_queue", case_unknown_queue},
     {"new while listed", case_new_while_listed},
     {"drop", case_drop},

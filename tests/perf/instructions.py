@@ -43,7 +43,7 @@ PARTS = (
     ("parse", r"http/(parser|conn|req|listen|server|unescape)\b"),
     ("route", r"http/(route|routes|query|auth)\b"),
     ("scan", r"http/body|core/json_scan"),
-    ("gather", r"store/(batch|wait|queue|store|script|worker)\b"),
+    ("gather", r"store/(batch|wait|queue|store|script|seen|worker)\b"),
     ("wire", r"store/(resp|redis_op|redis_conn)\b"),
     ("reply", r"store/(reply|redis_link)"),
     ("answer", r"http/"),

@@ -334,7 +334,12 @@ static const struct {
 	"a.conf:1: expected the one backend there is for now: "
 	"[redis \"main\"]"},
     {"[redis \"main\"]\nurl=tcp://u:p@h:1\n", ERR_CONF_VALUE,
-	BAD_URL "\"tcp://u:p@h:1\""},
+	BAD_URL "\"tcp://***@h:1\""},
+    {"[redis \"main\"]\nurl=tcp://u:p@?://q@h:1?password=p\n", ERR_CONF_VALUE,
+	BAD_URL "\"tcp://***@h:1?***\""},
+    {"[redis \"main\"]\nurl=u:p://q@h\n", ERR_CONF_VALUE, BAD_URL "\"***@h\""},
+    {"[redis \"main\"]\nurl=rediss://h:1/0?password=p\n", ERR_CONF_VALUE,
+	BAD_URL "\"rediss://h:1/0?***\""},
     {"[redis \"main\"]\nurl=sentinel://a:1,b:2\n", ERR_CONF_VALUE,
 	BAD_URL "\"sentinel://a:1,b:2\""},
     {"[redis \"main\"]\nurl=sentinel://a:1,b:2/\n", ERR_CONF_VALUE,
@@ -555,6 +560,10 @@ test_bad_arguments(void **state)
 	    "--log.level: expected error, warn, info or debug, got \"loud\"");
 	assert_arg_fails("--log.x.level=info", ERR_CONF_UNKNOWN,
 	    "--log.x.level: expected log without a name");
+	assert_arg_fails("--redis.main.url=tcp://u:p@h:1", ERR_CONF_VALUE,
+	    "--redis.main.url: expected tcp://host:port, unix:/path or "
+	    "sentinel://host:port,.../master, without user or password, got "
+	    "\"tcp://***@h:1\"");
 	assert_arg_fails("--redis.url=", ERR_CONF_UNKNOWN,
 	    "--redis.url: expected the one backend there is for now: "
 	    "--redis.main.KEY=VALUE");

@@ -367,6 +367,10 @@ test_glob(void **state)
 		if (glob_match(span_of(globs[i].pattern),
 			span_of(globs[i].text)) != globs[i].match)
 			fail_msg("%s on %s", globs[i].pattern, globs[i].text);
+	assert_true(globs_match(SPAN("x* a?c"), SPAN("abc")));
+	assert_true(globs_match(SPAN("a?c x*"), SPAN("abc")));
+	assert_false(globs_match(SPAN("x* a?d"), SPAN("abc")));
+	assert_false(globs_match(SPAN(""), SPAN("")));
 	assert_true(glob_match(SPAN("a?b"), SPAN("a\0b")));
 	assert_false(glob_match(SPAN("a*b"), SPAN("a\0c")));
 }
