@@ -179,15 +179,18 @@ read_element(const char **at, const char *end, struct element *e)
 	return true;
 }
 
-/* A string of letters, one for each task; each must be the one given. */
+/* A string of letters, one for each task; each must be the one given. A push
+ * into a new queue says so at the end. */
 static void
 need_letters(const struct element *e, char letter)
 {
-	long i;
+	long i, n = e->number;
 
 	if (e->bytes == NULL)
 		load_die("redis: an answer that is no text");
-	for (i = 0; i < e->number; i++)
+	if (n > 0 && e->bytes[n - 1] == '!')
+		n--;
+	for (i = 0; i < n; i++)
 		if (e->bytes[i] != letter)
 			load_die("redis: '%c' was expected in %.*s", letter,
 			    (int)e->number, e->bytes);
