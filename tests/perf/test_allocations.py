@@ -25,7 +25,7 @@ CALLERS, DEPTH = 512, 8  # the file's layout, as in alloc_count.c
 CALLERS_AT = 24
 FILE_BYTES = CALLERS_AT + 8 * CALLERS * DEPTH
 WARM, ROUNDS = 60, 200
-PERIODIC = 10  # a second: sweeps and the like, however long the rounds take
+PERIODIC = 30  # a second: sweeps and the like, however long the rounds take
 
 
 class Counts:
