@@ -47,10 +47,11 @@ end
 
 -- Looks at ids (with their scores, where there are) in that order, until most
 -- are found: which ones are meant, by their places, how many were looked at,
--- and how many of them were no tasks but holes (act.lua). Values come few at a time: large ones, and a glob that is long on ids
--- that are, end the window early.
+-- and how many of them were no tasks but holes (act.lua). Values come few at a
+-- time: large ones, and a glob that is long on ids that are, end the window
+-- early.
 local function matching(ids, scores, most)
-	local found, looked, holes, bytes = {}, 0, 0, 0
+	local found, looked, holes, bytes = {}, 0, {}, 0
 	while looked < #ids and #found < most and bytes < BYTES do
 		local some, at = {}, {}
 		while looked < #ids and #some < CHUNK and bytes < BYTES do
@@ -58,7 +59,7 @@ local function matching(ids, scores, most)
 			local id = ids[looked]
 			bytes = bytes + #id * glob_size
 			if id == '' then
-				holes = holes + 1
+				holes[#holes + 1] = looked
 			elseif (not glob or glob(id)) and (not named or named[id]) then
 				some[#some + 1], at[#at + 1] = id, looked
 			end
@@ -77,5 +78,6 @@ local function matching(ids, scores, most)
 			end
 		end
 	end
-	return found, looked, holes
+	while #holes > 0 and holes[#holes] > looked do holes[#holes] = nil end
+	return found, looked, #holes
 end
