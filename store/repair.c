@@ -281,9 +281,11 @@ walk_read(struct store *s, const struct redisReply *reply)
 
 	reply_open(&c, reply);
 	mended = (uint64_t)reply_int(&c, 0);
-	if (!str_to_u64(reply_bytes(&c), &r->cursor) || c.bad)
+	if (!str_to_u64(reply_bytes(&c), &r->cursor))
 		return ERR_STORE_REPLY;
 	r->holes = (uint64_t)reply_int(&c, 0);
+	if (c.bad)
+		return ERR_STORE_REPLY;
 	while (r->thorough && reply_left(&c) > 0)
 		walk_note(r, reply_bytes(&c));
 	r->mended += mended;

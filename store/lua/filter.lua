@@ -4,7 +4,7 @@
 -- that holds or finished it (doing, finish), each '' for any; then ids, when
 -- only they are meant.
 -- include glob.lua
-local CHUNK, BYTES = 32, 131072
+local CHUNK, BYTES, find = 32, 131072, string.find
 local glob = ARGV[wants] ~= '' and ARGV[wants] ~= '*'
 	and glob_compile(ARGV[wants])
 local glob_size = glob and #ARGV[wants] / 16 or 0
@@ -23,7 +23,7 @@ local function since(value, score)
 	if state == 'dead' then return tonumber(score) end
 	if state == 'doing' then return tonumber(value:sub(1, 13)) end
 	if state == 'failed' then
-		return value:sub(1, 1) == FAILED and struct.unpack('>I6', value, 2)
+		return value:byte() == FAILED:byte() and struct.unpack('>I6', value, 2)
 			or math.huge
 	end
 	if state == 'finish' then
@@ -33,49 +33,70 @@ local function since(value, score)
 	return (struct.unpack('>I4', value) + 1577836800) * 1000 + 999
 end
 
+local who = state == 'doing' and 15 or 8
 local function is_meant(value, score)
 	if not value then return false end
 	if text ~= '' then
-		local from = value:sub(1, 1) == FAILED and 8 or 1
-		if not value:lower():find(text, from, true) then return false end
+		local from = value:byte() == FAILED:byte() and 8 or 1
+		if not find(value:lower(), text, from, true) then return false end
 	end
-	if worker ~= '' and value:sub(state == 'doing' and 15 or 8) ~= worker then
+	if worker ~= '' and (#value ~= who - 1 + #worker
+	    or find(value, worker, who, true) ~= who) then
 		return false
 	end
 	return not before or since(value, score) <= before
 end
 
+-- Does any of these values have the text? Most that are looked through at once
+-- have not.
+local function any_has_text(values)
+	local all, joined = pcall(table.concat, values, '\0')
+	return not all or find(joined:lower(), text, 1, true)
+end
+
+-- Is it meant, as far as its id says?
+local function is_one(id)
+	return (not glob or glob(id)) and (not named or named[id])
+end
+
 -- Looks at ids (with their scores, where there are) in that order, until most
 -- are found: which ones are meant, by their places, how many were looked at,
--- and how many of them were no tasks but holes (act.lua). Values come few at a time: large ones, and a glob that is long on ids
--- that are, end the window early.
+-- and how many of them were no tasks but holes (act.lua). Values come few at a
+-- time: large ones, and a glob that is long on ids that are, end the window
+-- early.
 local function matching(ids, scores, most)
-	local found, looked, holes, bytes = {}, 0, 0, 0
-	while looked < #ids and #found < most and bytes < BYTES do
-		local some, at = {}, {}
-		while looked < #ids and #some < CHUNK and bytes < BYTES do
-			looked = looked + 1
-			local id = ids[looked]
+	local found, n, looked, holes, bytes = {}, 0, 0, 0, 0
+	local all, any = #ids, not glob and not named
+	while looked < all and bytes < BYTES do
+		local some, at, m = {}, {}, 0
+		for i = looked + 1, math.min(looked + CHUNK, all) do
+			local id = ids[i]
 			bytes = bytes + #id * glob_size
-			if id == '' then
-				holes = holes + 1
-			elseif (not glob or glob(id)) and (not named or named[id]) then
-				some[#some + 1], at[#at + 1] = id, looked
+			if id ~= '' and (any or is_one(id)) then
+				m = m + 1
+				some[m], at[m] = id, i
 			end
 		end
-		local values = source and #some > 0
+		local values = source and m > 0
 			and call('HMGET', base .. source, unpack(some))
-		for k = 1, #some do
-			local value = not source or values[k]
-			if source and value then bytes = bytes + #value end
-			if is_meant(value, scores and scores[at[k]]) then
-				found[#found + 1] = at[k]
-				if #found == most then
-					looked = at[k]
-					break
+		if not values or text == '' or any_has_text(values) then
+			for k = 1, m do
+				if is_meant(not source or values[k], scores and scores[at[k]]) then
+					n = n + 1
+					found[n] = at[k]
+					if n == most then break end
 				end
 			end
 		end
+		for k = 1, source and m or 0 do
+			bytes = bytes + (values[k] and #values[k] or 0)
+		end
+		local last = n == most and found[n] or math.min(looked + CHUNK, all)
+		for i = looked + 1, last do
+			if ids[i] == '' then holes = holes + 1 end
+		end
+		looked = last
+		if n == most then break end
 	end
 	return found, looked, holes
 end

@@ -20,12 +20,12 @@ local function list_window(key, skip, last, size)
 		#got == over + size or first > size
 end
 
--- The same by what was seen last; once that is gone, by its score: what came
--- to the end since is not looked at. Scores cost as much as the rest.
+-- The same by what was seen last; once that is gone, or somewhere else, by its
+-- score: what came to the end since is not looked at. Scores of all cost as
+-- much as the rest.
 local function set_window(key, skip, score, last, size, scored)
-	local rank = last ~= '' and call('ZREVRANK', key, last)
-	if rank then
-		skip = rank + 1
+	if last ~= '' and call('ZSCORE', key, last) == score then
+		skip = call('ZREVRANK', key, last) + 1
 	elseif score ~= '' then
 		skip = call('ZCOUNT', key, '(' .. score, '+inf')
 	end

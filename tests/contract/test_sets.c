@@ -328,6 +328,29 @@ case_moving_set(struct world *w)
 	    act_from(w, STORE_RETRY, true, &f, 0, after).count, 10);
 }
 
+/* A lease is extended: whoever was seen last is not where it was. */
+static void
+case_moving_leases(struct world *w)
+{
+	struct store_filter f = {.state = TASK_DOING, .match = SPAN("t*")};
+	struct span id = SPAN("t0008");
+	struct seen s, e = {0};
+
+	push_n(w, "t", 0, 12);
+	for (int i = 0; i < 12; i++)
+		assert_int_equal(
+		    take(w, "w1", 1, (uint64_t)(60 + i) * SECOND).n, 1);
+	s = act_from(w, STORE_PURGE, true, &f, 4, "");
+	assert_int_equal(s.count, 4);
+	store_extend(
+	    w->store, Q, SPAN("w1"), &id, 1, 500 * SECOND, on_extend, &e);
+	wait_for(w, &e);
+	assert_int_equal(e.reported[0].err, ERR_OK);
+	s = act_from(w, STORE_PURGE, true, &f, 0, s.after);
+	assert_int_equal(s.count, 8);
+	assert_int_equal(s.looked, 8);
+}
+
 static void
 case_bad_places(struct world *w)
 {
@@ -395,6 +418,7 @@ static const struct case_row {
     {"steps in doing", case_steps_doing},
     {"moving end", case_moving_end},
     {"moving set", case_moving_set},
+    {"moving leases", case_moving_leases},
     {"bad places", case_bad_places},
     {"partial", case_partial},
     {"closing", case_closing},
