@@ -239,7 +239,7 @@ static const struct {
 	"write_timeout, min_rate"},
     {"[htp]\n", ERR_CONF_UNKNOWN,
 	"a.conf:1: \"htp\": no such section; expected one of server, http, "
-	"worker, janitor, limits, log, debug, queue, redis"},
+	"worker, janitor, limits, log, debug, queue, channel, postgres, redis"},
     {"[worker]\ntimeout = 1m\n[log]\n[worker]\ntimeout = 2m\n", ERR_CONF_SYNTAX,
 	"a.conf:5: [worker] timeout: stands twice, first at a.conf:2"},
     {"[queue \"a\"]\nlease=1h\nlease=1h\n", ERR_CONF_SYNTAX,
@@ -282,7 +282,8 @@ static const struct {
     {"[queue \"a]\n", ERR_CONF_SYNTAX, "a.conf:1: expected [section \"name\"]"},
     {"[queue a]\n", ERR_CONF_UNKNOWN,
 	"a.conf:1: \"queue a\": no such section; expected one of server, "
-	"http, worker, janitor, limits, log, debug, queue, redis"},
+	"http, worker, janitor, limits, log, debug, queue, channel, postgres, "
+	"redis"},
     {"[redis]\nurl=\n", ERR_CONF_UNKNOWN,
 	"a.conf:1: expected the one backend there is for now: "
 	"[redis \"main\"]"},
@@ -483,13 +484,100 @@ test_bad_arguments(void **state)
 	    "--queue..lease: expected a name of 1 to 64 of A-Za-z0-9._:@-");
 	assert_arg_fails("--.=", ERR_CONF_UNKNOWN,
 	    "--.: \"\": no such section; expected one of server, http, "
-	    "worker, janitor, limits, log, debug, queue, redis");
+	    "worker, janitor, limits, log, debug, queue, channel, postgres, "
+	    "redis");
 	assert_arg_fails("--lo\ng.\xff=x", ERR_CONF_UNKNOWN,
 	    "\"--lo\\ng.\\xff\": \"lo\\ng\": no such section; expected one of "
-	    "server, http, worker, janitor, limits, log, debug, queue, redis");
+	    "server, http, worker, janitor, limits, log, debug, queue, "
+	    "channel, postgres, redis");
 	assert_arg_fails("--server.state_dir=/a\nb", ERR_CONF_VALUE,
 	    "--server.state_dir: expected a path that begins with /, got "
 	    "\"/a\\nb\"");
+}
+
+/* ---- channels --------------------------------------------------------- */
+
+static void
+test_channels_and_databases(void **state)
+{
+	struct conf *c = load_ok("[channel]\nbatch=7\non_conflict=update\n"
+				 "[channel \"b\"]\ntable=t\nkey=x\n"
+				 "[postgres]\nconnect_timeout=1s\n"
+				 "[channel \"a\"]\ntable=s.t\nbatch=9\n"
+				 "columns=x:text, y:int8\nkey=x\n"
+				 "database=far\n[postgres \"far\"]\n"
+				 "conninfo=host=far\n[queue \"a\"]\n"
+				 "lease=1h\n",
+	    no_args);
+
+	(void)state;
+	assert_int_equal(c->queue_count, 1);
+	assert_int_equal(c->channel_count, 2);
+	assert_string_equal(c->channels[0].name, "a");
+	assert_string_equal(c->channels[0].table, "s.t");
+	assert_int_equal(c->channels[0].batch, 9);
+	assert_string_equal(c->channels[0].database, "far");
+	assert_int_equal(c->channels[1].batch, 7);
+	assert_int_equal(c->channels[1].on_conflict, CONFLICT_UPDATE);
+	assert_string_equal(c->channels[1].database, "main");
+	assert_int_equal(c->postgres_count, 2);
+	assert_string_equal(c->postgres[0].name, "far");
+	assert_string_equal(c->postgres[0].conninfo, "host=far");
+	assert_int_equal(c->postgres[0].connect_timeout_ms, 1000);
+	assert_string_equal(c->postgres[1].name, "main");
+	assert_string_equal(
+	    conf_where(c, "postgres", "far", "conninfo"), "a.conf:16");
+	conf_free(c);
+}
+
+static void
+test_what_channels_must_say(void **state)
+{
+	(void)state;
+	assert_fails("[channel \"a\"]\nbatch=7\n", ERR_CONF_VALUE,
+	    "a.conf:2: [channel \"a\"] table: expected schema.table: a "
+	    "channel needs one");
+	assert_fails("[channel \"a\"]\ntable=t\ndatabase=b\n", ERR_CONF_VALUE,
+	    "a.conf:3: [channel \"a\"] database: expected the name of a "
+	    "section [postgres \"...\"]");
+	assert_fails("[channel \"a\"]\ntable=t\ncolumns=x:text\nkey=y\n",
+	    ERR_CONF_VALUE,
+	    "a.conf:4: [channel \"a\"] key: expected names that stand in "
+	    "columns");
+	assert_fails("[channel \"a\"]\ntable=t\non_conflict=update\n",
+	    ERR_CONF_VALUE,
+	    "a.conf:2: [channel \"a\"] key: expected names of columns, as "
+	    "on_conflict = update needs them");
+	assert_arg_fails("--channel.a.columns=x:txt", ERR_CONF_VALUE,
+	    "--channel.a.columns: expected name:type, ... with types such as "
+	    "text, int8, float8, numeric, bool, jsonb, timestamptz, each name "
+	    "once, got \"x:txt\"");
+	assert_arg_fails("--channel.a.table=a.b.c", ERR_CONF_VALUE,
+	    "--channel.a.table: expected schema.table, as they are spelled, "
+	    "got \"a.b.c\"");
+	assert_arg_fails("--channel.a.on_conflict=fail", ERR_CONF_VALUE,
+	    "--channel.a.on_conflict: expected ignore or update, got \"fail\"");
+}
+
+static void
+test_channels_stay_as_they_are(void **state)
+{
+	char *args[] = {
+	    xstrdup("--channel.a.table=t"), xstrdup("--channel.b.table=t")};
+	struct conf *c;
+	struct buf why;
+
+	(void)state;
+	buf_init(&why, WHY_MAX);
+	assert_int_equal(conf_load(&c, NULL, args, 1, &why), ERR_OK);
+	assert_int_equal(conf_reload(c, NULL, args, 1, &why), ERR_OK);
+	assert_int_equal(conf_reload(c, NULL, args, 2, &why), ERR_CONF_RELOAD);
+	assert_int_equal(conf_reload(c, NULL, args, 0, &why), ERR_CONF_RELOAD);
+	assert_int_equal(c->channel_count, 1);
+	buf_clear(&why);
+	conf_free(c);
+	free(args[0]);
+	free(args[1]);
 }
 
 /* ---- values ----------------------------------------------------------- */
@@ -700,6 +788,8 @@ test_which_may_change(void **state)
 	(void)state;
 	for (size_t i = 0; i < count; i++) {
 		bool fixed = strcmp(rows[i].section, "redis") == 0 ||
+			     strcmp(rows[i].section, "channel") == 0 ||
+			     strcmp(rows[i].section, "postgres") == 0 ||
 			     strcmp(rows[i].key, "state_dir") == 0 ||
 			     strcmp(rows[i].key, "listen") == 0 ||
 			     strcmp(rows[i].key, "backend") == 0;
@@ -727,6 +817,9 @@ main(void)
 	    TEST(test_a_file_without_end),
 	    TEST(test_arguments_win),
 	    TEST(test_bad_arguments),
+	    TEST(test_channels_and_databases),
+	    TEST(test_what_channels_must_say),
+	    TEST(test_channels_stay_as_they_are),
 	    TEST(test_values_at_their_bounds),
 	    TEST(test_a_socket_path_has_its_length),
 	    TEST(test_reload_changes_what_may),
