@@ -27,6 +27,7 @@ struct take {
 };
 
 static store_report_cb take_on_reported;
+static store_report_rows_cb take_on_rows;
 static store_take_cb take_on_taken;
 static req_gone_fn take_on_gone, take_on_lost;
 
@@ -47,7 +48,10 @@ take_start(struct take *t)
 	t->op.arg = t;
 	t->pending = w->item_count > 0 ? 2 : 1;
 	req_on_gone(t->req, take_on_gone, t);
-	if (w->item_count > 0)
+	if (w->piece_count > 0)
+		store_report_rows(store, t->op.queue, w->worker, w->items,
+		    w->item_count, w->pieces, w->piece_count, take_on_rows, t);
+	else if (w->item_count > 0)
 		store_report(store, t->op.queue, w->worker, w->items,
 		    w->item_count, take_on_reported, t);
 	store_take(store, &t->op);
@@ -61,6 +65,7 @@ api_take(struct req *req)
 
 	t->req = req;
 	api_body(req, &b);
+	api_allow_rows(req, &b);
 	if (body_read_take(&b, &t->body) != ERR_OK)
 		api_refuse(req, &b);
 	else
@@ -93,8 +98,8 @@ take_print_report(struct take *t)
 
 	buf_add_str(out, ",\"report\":");
 	if (t->report_err == ERR_OK) {
-		api_add_report(
-		    out, t->body.items, t->reported, t->body.item_count);
+		api_add_report(out, t->body.items, t->reported,
+		    t->body.item_count, &t->body);
 		return;
 	}
 	buf_add_str(out, "{\"error\":");
@@ -172,6 +177,14 @@ take_on_reported(
 		memcpy(t->reported, results, n * sizeof(*results));
 	}
 	take_join(t);
+}
+
+static void
+take_on_rows(enum err err, const struct store_reported *results, size_t n,
+    struct channel *full, void *arg)
+{
+	(void)full;
+	take_on_reported(err, results, n, arg);
 }
 
 /* Keeps the ids for take_undo. */

@@ -208,6 +208,8 @@ param_check(struct span name, struct span value)
 		return ERR_OK;
 	if (span_is(name, "token"))
 		return ERR_TOKEN_NAME_BAD;
+	if (span_is(name, "channel"))
+		return ERR_CHANNEL_NAME_BAD;
 	return span_is(name, "queue") ? ERR_QUEUE_NAME_BAD
 				      : ERR_WORKER_NAME_BAD;
 }
@@ -255,6 +257,15 @@ method_is_match(unsigned row, unsigned asked)
 	return row == asked || (row == METHOD_GET && asked == METHOD_HEAD);
 }
 
+/* Could it match? A look at the first letter behind "/v1/" tells of most rows
+ * that they do not. */
+static bool
+row_is_near(const char *pattern, const struct segments *s)
+{
+	return s->count < 2 || s->part[0].len != 2 ||
+	       pattern[4] == *s->part[1].p || pattern[4] == '{';
+}
+
 static const struct route *
 row_find(unsigned method, const struct segments *s)
 {
@@ -262,7 +273,8 @@ row_find(unsigned method, const struct segments *s)
 	const struct route *table = routes_get(&count);
 
 	for (size_t i = 0; i < count; i++)
-		if (method_is_match(table[i].method, method) &&
+		if (row_is_near(table[i].pattern, s) &&
+		    method_is_match(table[i].method, method) &&
 		    pattern_matches(table[i].pattern, s))
 			return &table[i];
 	return NULL;
@@ -338,7 +350,8 @@ pattern_check(const char *pattern)
 	size_t params = 0, segments = 0;
 	struct span part, name;
 
-	ASSERT(pattern[0] == '/');
+	/* row_is_near counts on this. */
+	ASSERT(strlen(pattern) > 4 && pattern[0] == '/' && pattern[1] != '{');
 	for (; pattern_cut(&pattern, &part); segments++) {
 		ASSERT(part.len > 0);
 		if (!is_param(part))
@@ -346,7 +359,8 @@ pattern_check(const char *pattern)
 		name = param_name(part);
 		ASSERT(part.len > 2 && part.p[part.len - 1] == '}');
 		ASSERT(span_is(name, "queue") || span_is(name, "worker") ||
-		       span_is(name, "id") || span_is(name, "token"));
+		       span_is(name, "id") || span_is(name, "token") ||
+		       span_is(name, "channel"));
 		params++;
 	}
 	ASSERT(params <= ROUTE_MAX_PARAMS && segments <= SEGMENTS_MAX);
@@ -370,6 +384,8 @@ routes_check(void)
 		ASSERT(a->scope != 0);
 		ASSERT((a->scope == SCOPE_QUEUE) ==
 		       (strstr(a->pattern, "{queue}") != NULL));
+		ASSERT((a->scope == SCOPE_CHANNEL) ==
+		       (strstr(a->pattern, "{channel}") != NULL));
 		for (size_t j = 0; j < i; j++) {
 			bool is_same =
 			    strcmp(a->pattern, table[j].pattern) == 0;
