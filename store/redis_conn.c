@@ -420,9 +420,10 @@ conn_on_master(const struct sentinel_master *m, void *arg)
 	if (c->state == CONN_CONNECTING && c->link == NULL)
 		conn_to_master(c, m);
 	else if (c->state == CONN_READY && is_same)
-		check_again(c);
+		fresh_on_told(c);
 	else if (c->state == CONN_READY &&
-		 (fresh_is_later(c, m) || !check_is_confirmed(c)))
+		 (fresh_is_later(c, m) || c->fresh.last != NULL ||
+		     !check_is_confirmed(c)))
 		conn_moved(c, another_master);
 }
 
@@ -431,6 +432,8 @@ conn_on_no_master(enum err err, const char *reason, void *arg)
 {
 	struct redis_conn *c = arg;
 
+	if (c->state == CONN_READY)
+		fresh_on_untold(c);
 	if (c->state != CONN_CONNECTING || c->link != NULL)
 		return;
 	fresh_unsure(c);

@@ -46,7 +46,7 @@ struct conn_op {
 	unsigned argc, numkeys;
 	enum redis_kind kind;
 	bool needs_wait; /* a WAIT follows that it must be confirmed by */
-	bool is_wait;
+	bool is_wait, is_role;
 	bool is_looking; /* one of those that conn.looking counts */
 	enum err err;    /* on done */
 	const struct redisReply *reply; /* on held */
@@ -63,6 +63,7 @@ enum hello_step {
 	HELLO_CONFIG,
 	HELLO_MARK,
 	HELLO_WAIT,
+	HELLO_ROLE,
 	HELLO_PING,   /* while Redis is loading */
 	HELLO_STORE,  /* its generation and sequence */
 	HELLO_SCRIPT, /* and those above it: HELLO_SCRIPT + script_id */
@@ -105,6 +106,20 @@ struct fresh {
 	int64_t awake_us; /* it answered what was sent then */
 	int64_t named_us; /* since when the sentinels name it again; 0 */
 	struct timer ping;
+	uint64_t linked;           /* replicas that it has */
+	uint64_t in_step;          /* of them, those that confirm changes */
+	uint64_t asked, confirmed; /* by the WAIT under way */
+	uint64_t left_linked;      /* what the sentinels are asked about */
+	uint64_t left_in_step;
+	const struct conn_op *last; /* held, of what they are asked about */
+};
+
+/* What a WAIT behind changes, and a ROLE behind that, have shown. */
+enum fresh_wait {
+	FRESH_ENOUGH,
+	FRESH_SHORT, /* fewer than conf->confirm_replicas */
+	FRESH_MORE,  /* replicas than were asked: a WAIT for all of them */
+	FRESH_ASKING /* the sentinels, whether one left to be the master */
 };
 
 /* At most one log line a second; see log_pace_is_due. */
@@ -203,7 +218,7 @@ uint64_t check_wait_ms(const struct redis_conn *c);
 /* The commands it asks with: arguments; check_add_config says how many. */
 unsigned check_add_config(struct buf *args);
 void check_add_mark(struct buf *args);
-void check_add_wait(const struct redis_conn *c, struct buf *args, uint64_t ms);
+void check_add_wait(struct buf *args, uint64_t replicas, uint64_t ms);
 /* Their answers. check_on_info: false when the connection is no more. */
 bool check_on_info(struct redis_conn *c, const struct redisReply *reply);
 void check_on_config(struct redis_conn *c, const struct redisReply *reply);
@@ -231,6 +246,19 @@ bool fresh_is_later(
 bool fresh_admit(struct redis_conn *c, const struct sentinel_master *m);
 /* The sentinels could not tell. */
 void fresh_unsure(struct redis_conn *c);
+/* How many replicas are to confirm changes now; a WAIT asks for them. */
+uint64_t fresh_ask_replicas(struct redis_conn *c);
+/* What INFO says of them. */
+void fresh_on_info(struct redis_conn *c, const struct redisReply *reply);
+void fresh_on_wait(struct redis_conn *c, const struct redisReply *reply);
+enum fresh_wait fresh_on_role(
+    struct redis_conn *c, const struct redisReply *reply);
+/* READY, and the sentinels name this master. */
+void fresh_on_told(struct redis_conn *c);
+/* They do not; ends the connection where that was asked. */
+void fresh_on_untold(struct redis_conn *c);
+/* Nothing is held any more. */
+void fresh_let_go(struct redis_conn *c);
 /* Something that was sent then is answered. False: too late, the connection
  * is no more. */
 bool fresh_on_reply(struct redis_conn *c, int64_t sent_us);
@@ -244,6 +272,8 @@ void ops_clear(struct redis_conn *c);
 /* Writes what is queued, as far as the socket takes it. */
 void ops_write(struct redis_conn *c);
 void ops_on_reply(struct redis_conn *c, const struct redisReply *reply);
+/* What is held, up to that one, is as safe as was asked for. */
+void ops_confirm_to(struct redis_conn *c, const struct conn_op *last);
 /* The connection is gone: what was sent completes, what was not waits on. */
 void ops_lost(struct redis_conn *c);
 /* What was not sent completes with err. */

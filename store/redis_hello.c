@@ -105,7 +105,8 @@ hello_ask_wait(struct redis_conn *c)
 	check_add_mark(&h->out);
 	h->steps[h->count++] = HELLO_WAIT;
 	buf_add_str(&h->out, "*3\r\n");
-	check_add_wait(c, &h->out, WAIT_MS);
+	check_add_wait(&h->out, c->conf->confirm_replicas, WAIT_MS);
+	hello_ask(c, HELLO_ROLE, "ROLE", NULL, NULL);
 }
 
 /* Is it the one we know? */

@@ -311,7 +311,8 @@ op_make(struct redis_conn *c, struct buf *args, redis_reply_cb *cb, void *arg)
 	buf_init(&op->eval, EVAL_MAX);
 	op->written = 0;
 	op->head_len = 0;
-	op->needs_wait = op->is_wait = op->is_looking = false;
+	op->needs_wait = op->is_looking = false;
+	op->is_wait = op->is_role = false;
 	return op;
 }
 
@@ -435,8 +436,11 @@ ops_group(struct redis_conn *c)
 	check_add_mark(&args);
 	op_add_own(c, &args, 3);
 	buf_init(&args, WAIT_ARGS_MAX);
-	check_add_wait(c, &args, check_wait_ms(c));
+	check_add_wait(&args, fresh_ask_replicas(c), check_wait_ms(c));
 	op_add_own(c, &args, 3)->is_wait = true;
+	buf_init(&args, WAIT_ARGS_MAX);
+	resp_add_str(&args, "ROLE");
+	op_add_own(c, &args, 1)->is_role = true;
 	c->is_waiting = true;
 	c->lacks_wait = false;
 }
@@ -572,25 +576,48 @@ op_hold(
 	redis_link_keep(c->link, true);
 }
 
-/* A WAIT was answered: so is all that is held. */
+/* Completes what is held, up to last and with it. */
 static void
-ops_confirm(struct redis_conn *c, bool is_enough)
+ops_end_held(struct redis_conn *c, const struct conn_op *last, enum err err)
 {
-	c->is_waiting = false;
-	loop_post(c->loop, &c->write_post);
-	if (!is_enough)
-		check_short(c);
-	while (!list_is_empty(&c->held)) {
+	bool is_last = false;
+
+	while (!is_last && !list_is_empty(&c->held)) {
 		struct conn_op *op = OP_OF(c->held.next);
 
+		is_last = op == last;
 		op_unlink(c, op);
-		if (is_enough)
-			op_complete(c, op, ERR_OK, op->reply);
-		else
-			op_complete(c, op, ERR_STORE_UNCONFIRMED, NULL);
+		op_complete(c, op, err, err == ERR_OK ? op->reply : NULL);
 	}
+	if (!list_is_empty(&c->held))
+		return;
+	fresh_let_go(c);
 	if (c->link != NULL)
 		redis_link_keep(c->link, false);
+}
+
+void
+ops_confirm_to(struct redis_conn *c, const struct conn_op *last)
+{
+	ops_end_held(c, last, ERR_OK);
+}
+
+/* A WAIT was answered, and who is there: so is all that is held. */
+static void
+ops_on_role(struct redis_conn *c, const struct redisReply *reply)
+{
+	enum fresh_wait shown = fresh_on_role(c, reply);
+
+	c->is_waiting = false;
+	loop_post(c->loop, &c->write_post);
+	if (shown == FRESH_SHORT)
+		check_short(c);
+	if (shown == FRESH_MORE)
+		c->lacks_wait = true;
+	if (shown == FRESH_ENOUGH)
+		ops_end_held(c, NULL, ERR_OK);
+	else if (shown == FRESH_SHORT)
+		ops_end_held(c, NULL, ERR_STORE_UNCONFIRMED);
 }
 
 void
@@ -598,7 +625,7 @@ ops_on_reply(struct redis_conn *c, const struct redisReply *reply)
 {
 	struct conn_op *op = OP_OF(c->sent.next);
 	enum err err = ERR_OK;
-	bool is_wait;
+	bool is_wait, is_role;
 
 	if (list_is_empty(&c->sent)) {
 		conn_lost(c, "Redis answered what was not asked");
@@ -621,10 +648,13 @@ ops_on_reply(struct redis_conn *c, const struct redisReply *reply)
 		return;
 	}
 	is_wait = op->is_wait;
+	is_role = op->is_role;
 	op_unlink(c, op);
 	op_complete(c, op, err, err == ERR_OK ? reply : NULL);
 	if (is_wait)
-		ops_confirm(c, check_is_enough(c, reply));
+		fresh_on_wait(c, reply);
+	if (is_role)
+		ops_on_role(c, reply);
 }
 
 /* ---- loss, deadline, end ---------------------------------------------- */
@@ -667,6 +697,7 @@ ops_withdraw(struct redis_conn *c, enum err err_of_reads)
 	}
 	c->is_waiting = false;
 	c->lacks_wait = false;
+	fresh_let_go(c);
 }
 
 void

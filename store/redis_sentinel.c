@@ -58,6 +58,7 @@ struct sentinel {
 	uint64_t epoch, down_after_ms; /* of the last answer */
 	char doubted[URL_MAX];         /* a master that was left; "" */
 	size_t named_doubted;          /* by how many, to this question */
+	bool is_replaced;              /* one says so, to this question */
 	bool believes;                 /* as there was no other answer */
 	struct sentinel_replicas replicas;
 };
@@ -207,10 +208,17 @@ sentinel_ask(struct sentinel *s)
 	s->is_asking = true;
 	s->tried = 0;
 	s->named_doubted = 0;
-	s->believes = false;
+	s->is_replaced = s->believes = false;
 	s->err = ERR_OK;
 	timer_disarm(&s->again);
 	sentinel_try(s);
+}
+
+void
+sentinel_survey(struct sentinel *s)
+{
+	s->is_asking = false;
+	sentinel_ask(s);
 }
 
 void
@@ -229,7 +237,8 @@ sentinel_doubts(const struct sentinel *s, const char *url)
 static bool
 sentinel_asks_again(struct sentinel *s)
 {
-	if (s->believes || s->named_doubted < (s->count + 1) / 2)
+	if (s->believes || s->is_replaced ||
+	    s->named_doubted < (s->count + 1) / 2)
 		return false;
 	s->believes = true;
 	s->tried = 0;
@@ -368,34 +377,38 @@ find_number(const struct redisReply *pairs, const char *wanted)
 	return value != NULL && str_to_u64(span_of(value), &n) ? n : 0;
 }
 
-/* Down, or being replaced: it may go on answering, and what it is told then
- * is lost. Once there is another, that one is named and this is of the old. */
-static bool
-is_called_down(const struct sentinel *s, const struct redisReply *reply)
+/* What it says of the master that it named; "" when that one is already the
+ * new one, and this is about the old. */
+static const char *
+find_flags(const struct sentinel *s, const struct redisReply *reply)
 {
-	static const char *const words[] = {
-	    "s_down", "o_down", "failover_in_progress"};
 	const char *flags = find_value(reply, "flags");
 	const char *host = find_value(reply, "ip");
 	const char *port = find_value(reply, "port");
 	char url[URL_MAX];
 
 	if (flags == NULL || host == NULL || port == NULL)
-		return false;
+		return "";
 	make_url(url, sizeof(url), host, port);
-	for (size_t i = 0; strcmp(url, s->url) == 0 && i < COUNT_OF(words); i++)
-		if (strstr(flags, words[i]) != NULL)
-			return true;
-	return false;
+	return strcmp(url, s->url) == 0 ? flags : "";
 }
 
+/* One that is down or being replaced may go on answering, and what it is told
+ * then is lost. That one sentinel does not see it says less. */
 static void
 read_state(struct sentinel *s, const struct redisReply *reply)
 {
+	const char *flags = find_flags(s, reply);
+
 	s->epoch = find_number(reply, "config-epoch");
 	s->down_after_ms = find_number(reply, "down-after-milliseconds");
-	if (is_called_down(s, reply))
+	if (strstr(flags, "failover_in_progress") != NULL ||
+	    strstr(flags, "o_down") != NULL) {
+		s->is_replaced = true;
+		sentinel_pass(s, "it says that the master is being replaced");
+	} else if (strstr(flags, "s_down") != NULL) {
 		sentinel_pass(s, "it says that the master is down");
+	}
 }
 
 static void

@@ -52,9 +52,12 @@ void sentinel_free(struct sentinel *s);
 /* Asks; does nothing while a question is under way. Begins with another
  * sentinel each time. */
 void sentinel_ask(struct sentinel *s);
+/* The same, of all of them, from now on: with sentinel_doubt of the master
+ * that it is about. */
+void sentinel_survey(struct sentinel *s);
 /* The master at url was left, or is none: from now on an answer that names it
- * counts only when no sentinel names another, and half of them name it. "":
- * all answers count. */
+ * counts only when no sentinel names another or is replacing it, and half of
+ * them name it. "": all answers count. */
 void sentinel_doubt(struct sentinel *s, const char *url);
 bool sentinel_doubts(const struct sentinel *s, const char *url);
 
