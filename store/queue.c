@@ -206,13 +206,36 @@ queues_free(struct store *s)
 	free(s->sorted);
 	free(s->buckets);
 	s->sorted = s->buckets = NULL;
-	s->queue_count = s->bucket_count = 0;
+	s->queue_count = s->bucket_count = s->exist_count = 0;
 }
 
 bool
 queue_exists(const struct queue *q)
 {
 	return q != NULL && (q->registered || q->configured);
+}
+
+/* The rest of the store counts on exist_count. */
+static void
+queue_set(struct queue *q, bool *flag, bool yes)
+{
+	struct store *s = q->store;
+
+	s->exist_count -= queue_exists(q);
+	*flag = yes;
+	s->exist_count += queue_exists(q);
+}
+
+void
+queue_set_registered(struct queue *q, bool yes)
+{
+	queue_set(q, &q->registered, yes);
+}
+
+void
+queue_set_configured(struct queue *q, bool yes)
+{
+	queue_set(q, &q->configured, yes);
 }
 
 void
@@ -230,7 +253,7 @@ register_on_reply(enum err err, const struct redisReply *reply, void *arg)
 
 	(void)reply;
 	if (err != ERR_OK)
-		q->registered = false;
+		queue_set_registered(q, false);
 }
 
 void
@@ -241,7 +264,7 @@ queue_register(struct queue *q)
 
 	if (q->registered)
 		return;
-	q->registered = true;
+	queue_set_registered(q, true);
 	q->listed = s->listings;
 	buf_init(&args, CALL_MAX_ARGS_BYTES);
 	resp_add_str(&args, "SADD");
@@ -335,11 +358,7 @@ store_queue_each(struct store *s, store_queue_each_fn *fn, void *arg)
 size_t
 store_queue_count(const struct store *s)
 {
-	size_t n = 0;
-
-	for (size_t i = 0; i < s->queue_count; i++)
-		n += queue_exists(s->sorted[i]);
-	return n;
+	return s->exist_count;
 }
 
 const struct store_counters *
@@ -379,7 +398,7 @@ names_on_reply(enum err err, const struct redisReply *r, void *arg)
 		/* One that was put there after we asked is in no answer. */
 		for (size_t i = 0; i < s->queue_count; i++)
 			if (s->sorted[i]->listed < load->listing)
-				s->sorted[i]->registered = false;
+				queue_set_registered(s->sorted[i], false);
 		reply_open(&c, r);
 		while (reply_left(&c) > 0) {
 			struct span name = reply_bytes(&c);
@@ -388,7 +407,7 @@ names_on_reply(enum err err, const struct redisReply *r, void *arg)
 			if (name_is_valid(name))
 				q = queue_make(s, name);
 			if (q != NULL)
-				q->registered = true;
+				queue_set_registered(q, true);
 		}
 	}
 	free(load);

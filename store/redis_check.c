@@ -132,6 +132,7 @@ check_on_info(struct redis_conn *c, const struct redisReply *reply)
 	if (str_to_u64(info_field(reply, "used_memory"), &used))
 		metric_set(METRIC_REDIS_MEMORY, (double)used);
 	c->check.is_replica = span_is(info_field(reply, "role"), "slave");
+	fresh_on_info(c, reply);
 	return true;
 }
 
@@ -220,10 +221,14 @@ check_on_config(struct redis_conn *c, const struct redisReply *reply)
 uint64_t
 check_wait_ms(const struct redis_conn *c)
 {
-	uint64_t half = c->conf->deadline_ms / 2;
+	uint64_t most = c->conf->deadline_ms / 2;
+	uint64_t fresh = fresh_limit_ms(c) / 2;
 
-	return c->conf->confirm_timeout_ms < half ? c->conf->confirm_timeout_ms
-						  : half;
+	/* It answers nothing else meanwhile. */
+	if (fresh > 0 && fresh < most)
+		most = fresh;
+	return c->conf->confirm_timeout_ms < most ? c->conf->confirm_timeout_ms
+						  : most;
 }
 
 /*
@@ -240,10 +245,10 @@ check_add_mark(struct buf *args)
 }
 
 void
-check_add_wait(const struct redis_conn *c, struct buf *args, uint64_t ms)
+check_add_wait(struct buf *args, uint64_t replicas, uint64_t ms)
 {
 	resp_add_str(args, "WAIT");
-	resp_add_u64(args, c->conf->confirm_replicas);
+	resp_add_u64(args, replicas);
 	resp_add_u64(args, ms);
 }
 
@@ -518,7 +523,7 @@ check_probe(struct redis_conn *c)
 	check_add_mark(&args);
 	redis_conn_command(c, REDIS_READ, &args, 3, check_on_mark, c);
 	buf_init(&args, ARGS_MAX);
-	check_add_wait(c, &args, PROBE_WAIT_MS);
+	check_add_wait(&args, c->conf->confirm_replicas, PROBE_WAIT_MS);
 	redis_conn_command(c, REDIS_READ, &args, 3, check_on_probe, c);
 }
 

@@ -27,7 +27,7 @@ static void conn_on_open(void *arg);
 static void conn_on_writable(void *arg);
 static void conn_on_reply(const struct redisReply *reply, void *arg);
 static void conn_on_broken(const char *reason, void *arg);
-static void conn_on_master(const char *url, void *arg);
+static void conn_on_master(const struct sentinel_master *m, void *arg);
 static void conn_on_no_master(enum err err, const char *reason, void *arg);
 static void conn_on_switch(const char *url, void *arg);
 
@@ -109,6 +109,7 @@ redis_conn_open(struct loop *loop, const struct conf_redis *conf,
 	timer_init(&c->grace, loop, conn_on_grace, c);
 	hello_init(c);
 	check_init(c);
+	fresh_init(c);
 	ops_init(c);
 	redis_conn_set_scripts(c, script_table());
 	timer_arm_ms(&c->step, 0);
@@ -136,6 +137,7 @@ conn_drop(struct redis_conn *c)
 {
 	hello_stop(c);
 	check_stop(c);
+	fresh_stop(c);
 	timer_disarm(&c->step);
 	if (c->link != NULL)
 		redis_link_close(c->link);
@@ -172,6 +174,7 @@ redis_conn_free(struct redis_conn *c)
 	ops_clear(c);
 	hello_clear(c);
 	check_clear(c);
+	fresh_clear(c);
 	sentinel_free(c->sentinel);
 	timer_clear(&c->step);
 	timer_clear(&c->grace);
@@ -388,29 +391,40 @@ conn_attempt(struct redis_conn *c)
 
 static const char another_master[] = "Sentinel has another master";
 
+static void
+conn_to_master(struct redis_conn *c, const struct sentinel_master *m)
+{
+	char why[CONN_REASON_MAX];
+
+	free(c->url_text);
+	c->url_text = xstrdup(m->url);
+	if (!redis_url_parse(&c->url, m->url, why, sizeof(why))) {
+		conn_lost(c, why);
+	} else if (fresh_admit(c, m)) {
+		conn_connect(c);
+	} else {
+		sentinel_doubt(c->sentinel, m->url);
+		conn_lost(c, "it was away; another may become the master");
+	}
+}
+
 /* The sentinels told where the master is: asked for by conn_attempt, or by
  * the check that looks from time to time. A sentinel that is cut off may tell
  * an old one, so that a connection that replicas confirm is kept. */
 static void
-conn_on_master(const char *url, void *arg)
+conn_on_master(const struct sentinel_master *m, void *arg)
 {
 	struct redis_conn *c = arg;
-	bool is_connecting = c->state == CONN_CONNECTING && c->link == NULL;
-	bool is_same = strcmp(c->url_text, url) == 0;
-	char why[CONN_REASON_MAX];
+	bool is_same = strcmp(c->url_text, m->url) == 0;
 
-	if (is_connecting) {
-		free(c->url_text);
-		c->url_text = xstrdup(url);
-		if (redis_url_parse(&c->url, url, why, sizeof(why)))
-			conn_connect(c);
-		else
-			conn_lost(c, why);
-	} else if (c->state == CONN_READY && is_same) {
-		check_again(c);
-	} else if (c->state == CONN_READY && !check_is_confirmed(c)) {
+	if (c->state == CONN_CONNECTING && c->link == NULL)
+		conn_to_master(c, m);
+	else if (c->state == CONN_READY && is_same)
+		fresh_on_told(c);
+	else if (c->state == CONN_READY &&
+		 (fresh_is_later(c, m) || c->fresh.last != NULL ||
+		     !check_is_confirmed(c)))
 		conn_moved(c, another_master);
-	}
 }
 
 static void
@@ -418,8 +432,11 @@ conn_on_no_master(enum err err, const char *reason, void *arg)
 {
 	struct redis_conn *c = arg;
 
+	if (c->state == CONN_READY)
+		fresh_on_untold(c);
 	if (c->state != CONN_CONNECTING || c->link != NULL)
 		return;
+	fresh_unsure(c);
 	if (err == ERR_OK)
 		conn_lost(c, reason);
 	else
@@ -486,6 +503,7 @@ conn_ready(struct redis_conn *c)
 	    log_quote(quoted, sizeof(quoted), span_of(c->url_text)),
 	    c->pending);
 	check_start(c);
+	fresh_start(c);
 	ops_write(c);
 	if (c->events.on_ready != NULL)
 		c->events.on_ready(c->events.arg);
@@ -509,10 +527,10 @@ conn_on_reply(const struct redisReply *reply, void *arg)
 {
 	struct redis_conn *c = arg;
 
-	if (c->state == CONN_LOADING)
-		hello_on_reply(c, reply);
-	else
+	if (c->state != CONN_LOADING)
 		ops_on_reply(c, reply);
+	else if (fresh_on_reply(c, c->hello.begun_us))
+		hello_on_reply(c, reply);
 }
 
 static void

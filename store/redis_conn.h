@@ -37,8 +37,11 @@ struct redis_addr;
 struct redis_conn;
 struct redisReply;
 
+/* A look is a read that a client asked for and that may be large: a few of
+ * them are under way at a time, the rest wait their turn apart, so that they
+ * hold up nothing else. */
+enum redis_kind { REDIS_READ, REDIS_LOOK, REDIS_WRITE };
 /* The scripts of store/lua, in scripts.def: S(ID, file stem, kind). */
-enum redis_kind { REDIS_READ, REDIS_WRITE };
 enum script_id {
 #define S(id, stem, kind) SCRIPT_##id,
 #include "store/scripts.def"
@@ -99,7 +102,8 @@ const char *redis_conn_weakness(const struct redis_conn *c);
 const char *redis_conn_durability(const struct redis_conn *c);
 /* Are commands refused at once, as there is no Redis? */
 bool redis_conn_is_away(const struct redis_conn *c);
-/* For how long the oldest of those that wait or are under way does. */
+/* For how long the oldest of those that wait or are under way does, looks
+ * that wait left out. */
 int64_t redis_conn_age_us(const struct redis_conn *c);
 /* Commands that wait or are under way, and their bytes. */
 size_t redis_conn_pending(const struct redis_conn *c);
@@ -110,7 +114,8 @@ size_t redis_conn_pending_bytes(const struct redis_conn *c);
  * first numkeys of them keys; its bytes move into the command and args is
  * left empty. On NOSCRIPT the script is loaded again and the call repeated
  * once: the refusal proves that nothing ran. STORE_BUSY past
- * conf->max_pending or max_pending_bytes.
+ * conf->max_pending or max_pending_bytes, and for a look whose turn did not
+ * come within conf->deadline_ms.
  */
 void redis_conn_script(struct redis_conn *c, enum script_id id,
     struct buf *args, unsigned argc, unsigned numkeys, redis_reply_cb *cb,

@@ -5,7 +5,8 @@
  * What the parts of a connection share: redis_conn.c (states), redis_op.c
  * (commands: queue, out, sent, held, done), redis_hello.c (the first exchange
  * on a new socket), redis_check.c (is this Redis as safe as is asked for),
- * redis_refusal.c (error replies).
+ * redis_fresh.c (has it gone on being the master), redis_refusal.c (error
+ * replies).
  */
 
 #include "core/list.h"
@@ -28,12 +29,13 @@ enum { SPARE_BUFS = 32, SPARE_BYTES = 4 * 1024 * 1024 /* of all */ };
 enum { SHA_LEN = 40, OP_HEAD_MAX = 128, CONN_REASON_MAX = 512 };
 
 /* One command, from the call to its completion. On exactly one of the lists
- * queue, out, sent, held, done, or among unused. Those without a cb are our
- * own: a mark and its WAIT. */
+ * looks, queue, out, sent, held, done, or among unused. Those without a cb are
+ * our own, a mark and its WAIT, or were given up before their answer came. */
 struct conn_op {
 	struct list link;
 	struct conn_op *next_unused;
-	struct list age; /* on conn.by_age while queued or sent */
+	struct list age; /* on conn.by_age while queued or sent, unless it was
+			    given up */
 	redis_reply_cb *cb;
 	void *arg;
 	struct buf args;
@@ -44,8 +46,9 @@ struct conn_op {
 	unsigned argc, numkeys;
 	enum redis_kind kind;
 	bool needs_wait; /* a WAIT follows that it must be confirmed by */
-	bool is_wait;
-	enum err err;                   /* on done */
+	bool is_wait, is_role;
+	bool is_looking; /* one of those that conn.looking counts */
+	enum err err;    /* on done */
 	const struct redisReply *reply; /* on held */
 	size_t head_len;                /* 0: made when it is sent */
 	char head[OP_HEAD_MAX];
@@ -60,6 +63,7 @@ enum hello_step {
 	HELLO_CONFIG,
 	HELLO_MARK,
 	HELLO_WAIT,
+	HELLO_ROLE,
 	HELLO_PING,   /* while Redis is loading */
 	HELLO_STORE,  /* its generation and sequence */
 	HELLO_SCRIPT, /* and those above it: HELLO_SCRIPT + script_id */
@@ -71,6 +75,7 @@ struct hello {
 	size_t written;
 	unsigned char steps[HELLO_STEP_MAX];
 	unsigned count, next;
+	int64_t begun_us;
 	bool wait;      /* Redis is loading or busy: ask again soon */
 	bool told_wait; /* and that was logged */
 	struct timer again;
@@ -91,6 +96,30 @@ struct check {
 	bool is_probing; /* a WAIT of our own is under way */
 	struct timer again, probe;
 	unsigned confirms_slot, degraded_slot;
+};
+
+/* Behind Sentinel: whom we believe in, and since when it must have worked. */
+struct fresh {
+	char url[300]; /* "": nobody yet */
+	uint64_t epoch;
+	int64_t limit_us; /* of a gap between answers; 0: there is none */
+	int64_t awake_us; /* it answered what was sent then */
+	int64_t named_us; /* since when the sentinels name it again; 0 */
+	struct timer ping;
+	uint64_t linked;           /* replicas that it has */
+	uint64_t in_step;          /* of them, those that confirm changes */
+	uint64_t asked, confirmed; /* by the WAIT under way */
+	uint64_t left_linked;      /* what the sentinels are asked about */
+	uint64_t left_in_step;
+	const struct conn_op *last; /* held, of what they are asked about */
+};
+
+/* What a WAIT behind changes, and a ROLE behind that, have shown. */
+enum fresh_wait {
+	FRESH_ENOUGH,
+	FRESH_SHORT, /* fewer than conf->confirm_replicas */
+	FRESH_MORE,  /* replicas than were asked: a WAIT for all of them */
+	FRESH_ASKING /* the sentinels, whether one left to be the master */
 };
 
 /* At most one log line a second; see log_pace_is_due. */
@@ -123,11 +152,14 @@ struct redis_conn {
 	bool met_stranger;         /* and redis.old_master */
 	struct hello hello;
 	struct check check;
+	struct fresh fresh;
 	char sha[SCRIPT_COUNT][SHA_LEN + 1]; /* of this Redis */
 
 	struct buf spares[SPARE_BUFS]; /* memory of args, for the next ones */
 	size_t spare_bytes;
 	unsigned spare_count;
+	struct list looks; /* given, and wait until fewer are under way */
+	size_t looking;    /* how many are */
 	struct list queue; /* given */
 	struct list out;   /* being written; the first may be so partly */
 	struct list sent;  /* written; replies come in this order */
@@ -138,6 +170,7 @@ struct redis_conn {
 	struct conn_op *unused;
 	size_t unused_count;
 	struct list by_age; /* all of queue, out, sent and held, oldest first */
+	int64_t heard_us;   /* when the last reply came */
 	size_t pending, pending_bytes;
 	struct timer deadline;
 	struct post write_post, done_post;
@@ -185,7 +218,7 @@ uint64_t check_wait_ms(const struct redis_conn *c);
 /* The commands it asks with: arguments; check_add_config says how many. */
 unsigned check_add_config(struct buf *args);
 void check_add_mark(struct buf *args);
-void check_add_wait(const struct redis_conn *c, struct buf *args, uint64_t ms);
+void check_add_wait(struct buf *args, uint64_t replicas, uint64_t ms);
 /* Their answers. check_on_info: false when the connection is no more. */
 bool check_on_info(struct redis_conn *c, const struct redisReply *reply);
 void check_on_config(struct redis_conn *c, const struct redisReply *reply);
@@ -201,12 +234,46 @@ bool check_is_confirmed(const struct redis_conn *c);
 /* Too few replicas confirmed changes. */
 void check_short(struct redis_conn *c);
 
+/* redis_fresh.c */
+void fresh_init(struct redis_conn *c);
+void fresh_clear(struct redis_conn *c);
+/* The longest time without an answer; 0: any. */
+uint64_t fresh_limit_ms(const struct redis_conn *c);
+/* Was it made the master later than the one we believe in? */
+bool fresh_is_later(
+    const struct redis_conn *c, const struct sentinel_master *m);
+/* The sentinels name it: may we connect? */
+bool fresh_admit(struct redis_conn *c, const struct sentinel_master *m);
+/* The sentinels could not tell. */
+void fresh_unsure(struct redis_conn *c);
+/* How many replicas are to confirm changes now; a WAIT asks for them. */
+uint64_t fresh_ask_replicas(struct redis_conn *c);
+/* What INFO says of them. */
+void fresh_on_info(struct redis_conn *c, const struct redisReply *reply);
+void fresh_on_wait(struct redis_conn *c, const struct redisReply *reply);
+enum fresh_wait fresh_on_role(
+    struct redis_conn *c, const struct redisReply *reply);
+/* READY, and the sentinels name this master. */
+void fresh_on_told(struct redis_conn *c);
+/* They do not; ends the connection where that was asked. */
+void fresh_on_untold(struct redis_conn *c);
+/* Nothing is held any more. */
+void fresh_let_go(struct redis_conn *c);
+/* Something that was sent then is answered. False: too late, the connection
+ * is no more. */
+bool fresh_on_reply(struct redis_conn *c, int64_t sent_us);
+/* READY: something is asked often enough, until fresh_stop. */
+void fresh_start(struct redis_conn *c);
+void fresh_stop(struct redis_conn *c);
+
 /* redis_op.c */
 void ops_init(struct redis_conn *c);
 void ops_clear(struct redis_conn *c);
 /* Writes what is queued, as far as the socket takes it. */
 void ops_write(struct redis_conn *c);
 void ops_on_reply(struct redis_conn *c, const struct redisReply *reply);
+/* What is held, up to that one, is as safe as was asked for. */
+void ops_confirm_to(struct redis_conn *c, const struct conn_op *last);
 /* The connection is gone: what was sent completes, what was not waits on. */
 void ops_lost(struct redis_conn *c);
 /* What was not sent completes with err. */

@@ -12,6 +12,7 @@
 
 #include <hiredis/hiredis.h>
 
+#include "core/clock.h"
 #include "core/log.h"
 #include "store/redis_conn_priv.h"
 
@@ -49,6 +50,7 @@ hello_begin(struct redis_conn *c)
 	h->written = 0;
 	h->count = h->next = 0;
 	h->wait = false;
+	h->begun_us = clock_mono_us_fresh();
 	timer_disarm(&h->again);
 	conn_step_within(c, c->conf->connect_timeout_ms);
 }
@@ -103,7 +105,8 @@ hello_ask_wait(struct redis_conn *c)
 	check_add_mark(&h->out);
 	h->steps[h->count++] = HELLO_WAIT;
 	buf_add_str(&h->out, "*3\r\n");
-	check_add_wait(c, &h->out, WAIT_MS);
+	check_add_wait(&h->out, c->conf->confirm_replicas, WAIT_MS);
+	hello_ask(c, HELLO_ROLE, "ROLE", NULL, NULL);
 }
 
 /* Is it the one we know? */

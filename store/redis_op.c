@@ -1,6 +1,7 @@
 /*
  * The commands of a connection: they wait in queue, go out in as few writes
- * as the system takes, wait in sent for their reply, and complete once.
+ * as the system takes, wait in sent for their reply, and complete once. Looks
+ * wait apart before that, for their turn.
  *
  * Where replicas must confirm changes, what goes out together ends with a
  * WAIT, and a change that was answered is held until the next WAIT is: Redis
@@ -23,6 +24,7 @@
 
 enum {
 	IOV_MAX_USED = 128, /* pieces per write; two for each command */
+	LOOKS_MAX = 4,      /* under way: what a change waits behind */
 	UNUSED_MAX = 4096,  /* ops kept for reuse; trimmed now and then */
 	EVAL_MAX = 16 * 1024 * 1024,
 	SLOW_US = 500 * 1000,
@@ -39,6 +41,7 @@ static void ops_on_write(void *arg);
 void
 ops_init(struct redis_conn *c)
 {
+	list_init(&c->looks);
 	list_init(&c->queue);
 	list_init(&c->out);
 	list_init(&c->sent);
@@ -157,6 +160,12 @@ op_unlink(struct redis_conn *c, struct conn_op *op)
 	list_del(&op->age);
 	c->pending--;
 	c->pending_bytes -= op_bytes(op);
+	if (!op->is_looking)
+		return;
+	op->is_looking = false;
+	c->looking--;
+	if (!list_is_empty(&c->looks))
+		loop_post(c->loop, &c->write_post);
 }
 
 /* Completes it from the loop. */
@@ -237,18 +246,42 @@ redis_conn_age_us(const struct redis_conn *c)
 	return clock_mono_us() - ops_oldest(c)->given_us;
 }
 
+/* Its time begins. */
+static void
+op_begin(struct redis_conn *c, struct conn_op *op)
+{
+	op->given_us = clock_mono_us();
+	op->expires_us = op->given_us + (int64_t)c->conf->deadline_ms * 1000;
+	if (!timer_is_armed(&c->deadline))
+		timer_arm_ms(&c->deadline, c->conf->deadline_ms);
+}
+
 /* From now on it is pending, at the end of list. */
 static void
 op_add(struct redis_conn *c, struct conn_op *op, struct list *list)
 {
-	op->given_us = clock_mono_us();
-	op->expires_us = op->given_us + (int64_t)c->conf->deadline_ms * 1000;
-	if (list_is_empty(&c->by_age) && !timer_is_armed(&c->deadline))
-		timer_arm_ms(&c->deadline, c->conf->deadline_ms);
-	list_add_tail(&c->by_age, &op->age);
+	op_begin(c, op);
+	if (list != &c->looks)
+		list_add_tail(&c->by_age, &op->age);
 	list_add_tail(list, &op->link);
 	c->pending++;
 	c->pending_bytes += op_bytes(op);
+}
+
+/* As many looks as may be under way join the queue. */
+static void
+looks_release(struct redis_conn *c)
+{
+	while (c->looking < LOOKS_MAX && !list_is_empty(&c->looks)) {
+		struct conn_op *op = OP_OF(c->looks.next);
+
+		list_del(&op->link);
+		op_begin(c, op);
+		list_add_tail(&c->by_age, &op->age);
+		list_add_tail(&c->queue, &op->link);
+		op->is_looking = true;
+		c->looking++;
+	}
 }
 
 static void
@@ -260,7 +293,7 @@ op_submit(struct redis_conn *c, struct conn_op *op)
 		op_post(c, op, err);
 		return;
 	}
-	op_add(c, op, &c->queue);
+	op_add(c, op, op->kind == REDIS_LOOK ? &c->looks : &c->queue);
 	if (c->state == CONN_READY)
 		loop_post(c->loop, &c->write_post);
 }
@@ -278,7 +311,8 @@ op_make(struct redis_conn *c, struct buf *args, redis_reply_cb *cb, void *arg)
 	buf_init(&op->eval, EVAL_MAX);
 	op->written = 0;
 	op->head_len = 0;
-	op->needs_wait = op->is_wait = false;
+	op->needs_wait = op->is_looking = false;
+	op->is_wait = op->is_role = false;
 	return op;
 }
 
@@ -387,6 +421,7 @@ ops_group(struct redis_conn *c)
 
 	if (c->is_waiting)
 		return;
+	looks_release(c);
 	while (!list_is_empty(&c->queue)) {
 		struct conn_op *op = OP_OF(c->queue.next);
 
@@ -401,8 +436,11 @@ ops_group(struct redis_conn *c)
 	check_add_mark(&args);
 	op_add_own(c, &args, 3);
 	buf_init(&args, WAIT_ARGS_MAX);
-	check_add_wait(c, &args, check_wait_ms(c));
+	check_add_wait(&args, fresh_ask_replicas(c), check_wait_ms(c));
 	op_add_own(c, &args, 3)->is_wait = true;
+	buf_init(&args, WAIT_ARGS_MAX);
+	resp_add_str(&args, "ROLE");
+	op_add_own(c, &args, 1)->is_role = true;
 	c->is_waiting = true;
 	c->lacks_wait = false;
 }
@@ -538,25 +576,48 @@ op_hold(
 	redis_link_keep(c->link, true);
 }
 
-/* A WAIT was answered: so is all that is held. */
+/* Completes what is held, up to last and with it. */
 static void
-ops_confirm(struct redis_conn *c, bool is_enough)
+ops_end_held(struct redis_conn *c, const struct conn_op *last, enum err err)
 {
-	c->is_waiting = false;
-	loop_post(c->loop, &c->write_post);
-	if (!is_enough)
-		check_short(c);
-	while (!list_is_empty(&c->held)) {
+	bool is_last = false;
+
+	while (!is_last && !list_is_empty(&c->held)) {
 		struct conn_op *op = OP_OF(c->held.next);
 
+		is_last = op == last;
 		op_unlink(c, op);
-		if (is_enough)
-			op_complete(c, op, ERR_OK, op->reply);
-		else
-			op_complete(c, op, ERR_STORE_UNCONFIRMED, NULL);
+		op_complete(c, op, err, err == ERR_OK ? op->reply : NULL);
 	}
+	if (!list_is_empty(&c->held))
+		return;
+	fresh_let_go(c);
 	if (c->link != NULL)
 		redis_link_keep(c->link, false);
+}
+
+void
+ops_confirm_to(struct redis_conn *c, const struct conn_op *last)
+{
+	ops_end_held(c, last, ERR_OK);
+}
+
+/* A WAIT was answered, and who is there: so is all that is held. */
+static void
+ops_on_role(struct redis_conn *c, const struct redisReply *reply)
+{
+	enum fresh_wait shown = fresh_on_role(c, reply);
+
+	c->is_waiting = false;
+	loop_post(c->loop, &c->write_post);
+	if (shown == FRESH_SHORT)
+		check_short(c);
+	if (shown == FRESH_MORE)
+		c->lacks_wait = true;
+	if (shown == FRESH_ENOUGH)
+		ops_end_held(c, NULL, ERR_OK);
+	else if (shown == FRESH_SHORT)
+		ops_end_held(c, NULL, ERR_STORE_UNCONFIRMED);
 }
 
 void
@@ -564,18 +625,21 @@ ops_on_reply(struct redis_conn *c, const struct redisReply *reply)
 {
 	struct conn_op *op = OP_OF(c->sent.next);
 	enum err err = ERR_OK;
-	bool is_wait;
+	bool is_wait, is_role;
 
 	if (list_is_empty(&c->sent)) {
 		conn_lost(c, "Redis answered what was not asked");
 		return;
 	}
+	if (!fresh_on_reply(c, op->sent_us))
+		return;
 	if (op->script != NULL && op->eval.len == 0 &&
 	    refusal_is(reply, "NOSCRIPT")) {
 		op_repeat(c, op);
 		return;
 	}
 	c->attempts = 0;
+	c->heard_us = clock_mono_us();
 	op_measure(c, op);
 	if (reply->type == REDIS_REPLY_ERROR)
 		err = refusal_err(c, op_name(op), reply);
@@ -584,10 +648,13 @@ ops_on_reply(struct redis_conn *c, const struct redisReply *reply)
 		return;
 	}
 	is_wait = op->is_wait;
+	is_role = op->is_role;
 	op_unlink(c, op);
 	op_complete(c, op, err, err == ERR_OK ? reply : NULL);
 	if (is_wait)
-		ops_confirm(c, check_is_enough(c, reply));
+		fresh_on_wait(c, reply);
+	if (is_role)
+		ops_on_role(c, reply);
 }
 
 /* ---- loss, deadline, end ---------------------------------------------- */
@@ -630,6 +697,7 @@ ops_withdraw(struct redis_conn *c, enum err err_of_reads)
 	}
 	c->is_waiting = false;
 	c->lacks_wait = false;
+	fresh_let_go(c);
 }
 
 void
@@ -646,15 +714,22 @@ ops_lost(struct redis_conn *c)
 	}
 }
 
-void
-ops_refuse_all(struct redis_conn *c, enum err err)
+static void
+ops_refuse_list(struct redis_conn *c, struct list *list, enum err err)
 {
-	while (!list_is_empty(&c->queue)) {
-		struct conn_op *op = OP_OF(c->queue.next);
+	while (!list_is_empty(list)) {
+		struct conn_op *op = OP_OF(list->next);
 
 		op_unlink(c, op);
 		op_post(c, op, err);
 	}
+}
+
+void
+ops_refuse_all(struct redis_conn *c, enum err err)
+{
+	ops_refuse_list(c, &c->queue, err);
+	ops_refuse_list(c, &c->looks, err);
 }
 
 void
@@ -688,16 +763,55 @@ op_is_sent(const struct conn_op *op)
 	return op->written > 0 && op->written == op_head(op).len + op->args.len;
 }
 
+/* Did Redis answer something while this one waited? Then it is not stuck but
+ * has much to do. */
+static bool
+op_is_behind(const struct redis_conn *c, const struct conn_op *op)
+{
+	return op_is_sent(op) && c->heard_us > op->given_us;
+}
+
+/* Its caller is told, its answer will be read and dropped. */
+static void
+op_give_up(struct redis_conn *c, struct conn_op *op)
+{
+	struct conn_op *told = op_new(c);
+
+	told->cb = op->cb;
+	told->arg = op->arg;
+	buf_init(&told->args, 0);
+	buf_init(&told->eval, 0);
+	op->cb = NULL;
+	list_del(&op->age);
+	op_post(c, told, op_lost_err(op, ERR_STORE_BUSY));
+}
+
+/* Looks whose turn did not come; when the next one's time is over. */
+static int64_t
+looks_expire(struct redis_conn *c, int64_t next_us)
+{
+	while (!list_is_empty(&c->looks)) {
+		struct conn_op *op = OP_OF(c->looks.next);
+
+		if (op->expires_us > clock_mono_us())
+			return op->expires_us < next_us ? op->expires_us
+							: next_us;
+		op_unlink(c, op);
+		op_post(c, op, ERR_STORE_BUSY);
+	}
+	return next_us;
+}
+
 /*
  * The oldest commands are past their time. One that was never sent is simply
- * given up; one that Redis let hang takes the connection with it, and all
- * that were sent after it.
+ * given up, as is one that is only behind others; one that Redis let hang
+ * takes the connection with it, and all that were sent after it.
  */
 static void
 ops_on_deadline(void *arg)
 {
 	struct redis_conn *c = arg;
-	int64_t left = 0;
+	int64_t next_us = INT64_MAX, now = clock_mono_us();
 	bool hung = false;
 	char reason[64];
 
@@ -705,18 +819,25 @@ ops_on_deadline(void *arg)
 		struct conn_op *op = ops_oldest(c);
 		bool was_sent = op_is_sent(op);
 
-		left = op->expires_us - clock_mono_us();
-		if (left > 0)
+		if (op->expires_us > now) {
+			next_us = op->expires_us;
 			break;
+		}
+		if (op_is_behind(c, op)) {
+			op_give_up(c, op);
+			continue;
+		}
 		hung = hung || op->written > 0 || op_is_our_own(op);
 		op_unlink(c, op);
 		op_post(c, op,
 		    was_sent ? op_lost_err(op, ERR_REDIS_DOWN)
 			     : ERR_REDIS_DOWN);
 	}
+	next_us = looks_expire(c, next_us);
 	ops_trim(c, UNUSED_MAX);
-	if (!list_is_empty(&c->by_age))
-		timer_arm_ms(&c->deadline, (uint64_t)(left + 999) / 1000);
+	if (next_us != INT64_MAX)
+		timer_arm_ms(
+		    &c->deadline, (uint64_t)(next_us - now + 999) / 1000);
 	snprintf(reason, sizeof(reason), "no answer within %llu ms",
 	    (unsigned long long)c->conf->deadline_ms);
 	if (hung)

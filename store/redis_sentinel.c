@@ -28,7 +28,14 @@ enum {
 };
 
 /* The answers that are waited for, in order. */
-enum ask_step { ASK_AUTH, ASK_MASTER, ASK_REPLICAS, ASK_LISTEN, ASK_NEWS };
+enum ask_step {
+	ASK_AUTH,
+	ASK_MASTER,
+	ASK_STATE,
+	ASK_REPLICAS,
+	ASK_LISTEN,
+	ASK_NEWS
+};
 
 struct sentinel {
 	struct loop *loop;
@@ -48,9 +55,11 @@ struct sentinel {
 	struct timer limit, again;
 	enum err err; /* of the last that could not tell */
 	char url[URL_MAX];
-	char doubted[URL_MAX]; /* a master that was left; "" */
-	bool named_doubted;    /* to this question */
-	bool believes;         /* as there was no other answer */
+	uint64_t epoch, down_after_ms; /* of the last answer */
+	char doubted[URL_MAX];         /* a master that was left; "" */
+	size_t named_doubted;          /* by how many, to this question */
+	bool is_replaced;              /* one says so, to this question */
+	bool believes;                 /* as there was no other answer */
 	struct sentinel_replicas replicas;
 };
 
@@ -198,10 +207,18 @@ sentinel_ask(struct sentinel *s)
 		return;
 	s->is_asking = true;
 	s->tried = 0;
-	s->named_doubted = s->believes = false;
+	s->named_doubted = 0;
+	s->is_replaced = s->believes = false;
 	s->err = ERR_OK;
 	timer_disarm(&s->again);
 	sentinel_try(s);
+}
+
+void
+sentinel_survey(struct sentinel *s)
+{
+	s->is_asking = false;
+	sentinel_ask(s);
 }
 
 void
@@ -220,7 +237,8 @@ sentinel_doubts(const struct sentinel *s, const char *url)
 static bool
 sentinel_asks_again(struct sentinel *s)
 {
-	if (!s->named_doubted || s->believes)
+	if (s->believes || s->is_replaced ||
+	    s->named_doubted < (s->count + 1) / 2)
 		return false;
 	s->believes = true;
 	s->tried = 0;
@@ -282,6 +300,7 @@ sentinel_on_open(void *arg)
 		    user[0] != '\0' ? s->password : NULL);
 	}
 	add_words(&s->out, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", s->master);
+	add_words(&s->out, "SENTINEL", "MASTER", s->master);
 	add_words(&s->out, "SENTINEL", "REPLICAS", s->master);
 	add_words(&s->out, "SUBSCRIBE", "+switch-master", NULL);
 	ASSERT(!s->out.failed);
@@ -336,33 +355,75 @@ read_master(struct sentinel *s, const struct redisReply *reply)
 	return true;
 }
 
-/* "slave-priority" of one replica: an array of names and values. */
-static bool
-read_priority(const struct redisReply *replica, int64_t *out)
+/* A value in an array of names and values; NULL: it is not there. */
+static const char *
+find_value(const struct redisReply *pairs, const char *wanted)
 {
-	for (size_t i = 0; i + 1 < replica->elements; i += 2) {
-		const char *name = replica->element[i]->str;
-		const char *value = replica->element[i + 1]->str;
+	for (size_t i = 0; i + 1 < pairs->elements; i += 2) {
+		const char *name = pairs->element[i]->str;
 
-		if (name != NULL && value != NULL &&
-		    strcmp(name, "slave-priority") == 0) {
-			*out = strtoll(value, NULL, 10);
-			return true;
-		}
+		if (name != NULL && strcmp(name, wanted) == 0)
+			return pairs->element[i + 1]->str;
 	}
-	return false;
+	return NULL;
+}
+
+static uint64_t
+find_number(const struct redisReply *pairs, const char *wanted)
+{
+	const char *value = find_value(pairs, wanted);
+	uint64_t n;
+
+	return value != NULL && str_to_u64(span_of(value), &n) ? n : 0;
+}
+
+/* What it says of the master that it named; "" when that one is already the
+ * new one, and this is about the old. */
+static const char *
+find_flags(const struct sentinel *s, const struct redisReply *reply)
+{
+	const char *flags = find_value(reply, "flags");
+	const char *host = find_value(reply, "ip");
+	const char *port = find_value(reply, "port");
+	char url[URL_MAX];
+
+	if (flags == NULL || host == NULL || port == NULL)
+		return "";
+	make_url(url, sizeof(url), host, port);
+	return strcmp(url, s->url) == 0 ? flags : "";
+}
+
+/* One that is down or being replaced may go on answering, and what it is told
+ * then is lost. That one sentinel does not see it says less. */
+static void
+read_state(struct sentinel *s, const struct redisReply *reply)
+{
+	const char *flags = find_flags(s, reply);
+
+	s->epoch = find_number(reply, "config-epoch");
+	s->down_after_ms = find_number(reply, "down-after-milliseconds");
+	if (strstr(flags, "failover_in_progress") != NULL ||
+	    strstr(flags, "o_down") != NULL) {
+		s->is_replaced = true;
+		sentinel_pass(s, "it says that the master is being replaced");
+	} else if (strstr(flags, "s_down") != NULL) {
+		sentinel_pass(s, "it says that the master is down");
+	}
 }
 
 static void
 read_replicas(struct sentinel *s, const struct redisReply *reply)
 {
 	struct sentinel_replicas *r = &s->replicas;
+	const char *value;
 	int64_t priority;
 
 	*r = (struct sentinel_replicas){0};
 	for (size_t i = 0; i < reply->elements; i++) {
-		if (!read_priority(reply->element[i], &priority))
+		value = find_value(reply->element[i], "slave-priority");
+		if (value == NULL)
 			continue;
+		priority = strtoll(value, NULL, 10);
 		if (r->count == 0 || priority < r->lowest)
 			r->lowest = priority;
 		if (r->count == 0 || priority > r->highest)
@@ -375,8 +436,10 @@ read_replicas(struct sentinel *s, const struct redisReply *reply)
 static void
 sentinel_told(struct sentinel *s)
 {
+	const struct sentinel_master m = {s->url, s->epoch, s->down_after_ms};
+
 	if (!s->believes && sentinel_doubts(s, s->url)) {
-		s->named_doubted = true;
+		s->named_doubted++;
 		sentinel_pass(s, "it names a master that was left");
 		return;
 	}
@@ -384,7 +447,7 @@ sentinel_told(struct sentinel *s)
 	timer_disarm(&s->limit);
 	log_debug("sentinel.master", "url=%s replicas=%zu", s->url,
 	    s->replicas.count);
-	s->events.on_master(s->url, s->events.arg);
+	s->events.on_master(&m, s->events.arg);
 }
 
 /* "message", "+switch-master", "name host port host port". */
@@ -441,6 +504,8 @@ sentinel_on_reply(const struct redisReply *reply, void *arg)
 		sentinel_refused(s, step, reply);
 	else if (step == ASK_MASTER && !read_master(s, reply))
 		sentinel_pass(s, "it has no such master");
+	else if (step == ASK_STATE)
+		read_state(s, reply);
 	else if (step == ASK_REPLICAS)
 		read_replicas(s, reply);
 	else if (step == ASK_LISTEN)

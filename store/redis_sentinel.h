@@ -20,11 +20,18 @@ struct conf_redis;
 struct loop;
 struct sentinel;
 
+/* What a sentinel says of the master. */
+struct sentinel_master {
+	const char *url;        /* "tcp://host:port" */
+	uint64_t epoch;         /* raised by each switch */
+	uint64_t down_after_ms; /* without an answer it is replaced */
+};
+
 /* All come from the loop, never from within a call. */
 struct sentinel_events {
-	/* "tcp://host:port"; once for each question that none was under way
-	 * for, and when it was found out again by itself. */
-	void (*on_master)(const char *url, void *arg);
+	/* Once for each question that none was under way for, and when it was
+	 * found out again by itself. It is not called down. */
+	void (*on_master)(const struct sentinel_master *m, void *arg);
 	/* No sentinel could tell. err: REDIS_AUTH, or OK for all that may
 	 * pass. */
 	void (*on_no_master)(enum err err, const char *reason, void *arg);
@@ -45,8 +52,12 @@ void sentinel_free(struct sentinel *s);
 /* Asks; does nothing while a question is under way. Begins with another
  * sentinel each time. */
 void sentinel_ask(struct sentinel *s);
+/* The same, of all of them, from now on: with sentinel_doubt of the master
+ * that it is about. */
+void sentinel_survey(struct sentinel *s);
 /* The master at url was left, or is none: from now on an answer that names it
- * counts only when no sentinel names another. "": all answers count. */
+ * counts only when no sentinel names another or is replacing it, and half of
+ * them name it. "": all answers count. */
 void sentinel_doubt(struct sentinel *s, const char *url);
 bool sentinel_doubts(const struct sentinel *s, const char *url);
 

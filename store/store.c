@@ -288,13 +288,13 @@ store_reloaded(struct store *s)
 {
 	s->redis = &s->conf->redis[0];
 	for (size_t i = 0; i < s->queue_count; i++)
-		s->sorted[i]->configured = false;
+		queue_set_configured(s->sorted[i], false);
 	for (size_t i = 0; i < s->conf->queue_count; i++) {
 		struct queue *q =
 		    queue_make(s, span_of(s->conf->queues[i].name));
 
 		if (q != NULL)
-			q->configured = true;
+			queue_set_configured(q, true);
 	}
 }
 

@@ -87,7 +87,7 @@ struct queue {
 	struct queue *hash_next;
 	char name[NAME_MAX_LEN + 1];
 	struct span key; /* "sched:{name}:" */
-	bool registered; /* is in the set of queues */
+	bool registered; /* is in the set of queues; queue_set_ sets both */
 	uint64_t listed; /* store->listings when it was put there */
 	int64_t used_us; /* when it was last asked for */
 	bool configured; /* has a section of its own */
@@ -137,7 +137,8 @@ struct store {
 	size_t bucket_count;
 	struct queue **sorted; /* by name */
 	size_t queue_count;
-	size_t tick_next; /* where the next tick goes on */
+	size_t exist_count; /* of those queue_exists */
+	size_t tick_next;   /* where the next tick goes on */
 	uint64_t tick_serial;
 
 	unsigned up_slot;                     /* of METRIC_STORE_UP */
@@ -184,6 +185,8 @@ struct queue *queue_find(struct store *s, struct span name);
 struct queue *queue_ask(struct store *s, struct span name);
 struct queue *queue_make(struct store *s, struct span name);
 bool queue_exists(const struct queue *q);
+void queue_set_registered(struct queue *q, bool yes);
+void queue_set_configured(struct queue *q, bool yes);
 void queue_policy(const struct queue *q, struct queue_policy *out);
 void queue_touch(struct queue *q);
 /* Sends SADD once for a queue that Redis does not know yet. */

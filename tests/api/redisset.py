@@ -33,6 +33,12 @@ class Set:
         port = max(ports, key=ports.count)
         return next(r for r in self.redises if r.port == port)
 
+    def is_whole(self):
+        """Has one master all the others as replicas, as all sentinels know?"""
+        count = len(self.redises) - 1
+        online = self.master().do("INFO", "replication").count(b"state=online")
+        return online == count and all(s.knows(count, 2) for s in self.sentinels)
+
     def wait_switch(self, old):
         """Until there is another master than old."""
         return wait_until(

@@ -454,6 +454,77 @@ test_one_byte_at_a_time(void **state)
 	assert_int_equal(f.lost, 0);
 }
 
+static bool
+never(void *arg)
+{
+	(void)arg;
+	return false;
+}
+
+/* Takes Redis as many us as its argument says. */
+static const char slow[] =
+    "local function now() local t = redis.call('TIME') "
+    "return t[1] * 1000000 + t[2] end "
+    "local e = now() + ARGV[1] while now() < e do end return 7";
+
+/* Redis has more to do than the deadline allows, and does it: who waited too
+ * long is told, the connection stays, and each answer finds its question. */
+static void
+test_much_to_do(void **state)
+{
+	struct answer a[8], after;
+	unsigned late = 0;
+
+	(void)state;
+	f.conf.deadline_ms = 350;
+	fixture_open_ready(&f, proxy.url, "");
+	give_words(&f, &a[0], REDIS_WRITE, "EVAL", slow, "0", "100000", NULL);
+	redis_conn_flush(f.conn);
+	assert_false(run_until(f.loop, never, NULL, 30));
+	/* Redis reads these together, when it is done with the first. */
+	for (size_t i = 1; i < COUNT_OF(a); i++)
+		give_words(
+		    &f, &a[i], REDIS_WRITE, "EVAL", slow, "0", "100000", NULL);
+	redis_conn_flush(f.conn);
+	wait_answers(a, COUNT_OF(a));
+	assert_int_equal(a[0].err, ERR_OK);
+	assert_int_equal(a[0].integer, 7);
+	for (size_t i = 0; i < COUNT_OF(a); i++)
+		late += a[i].err == ERR_STORE_UNKNOWN;
+	assert_true(late > 0);
+	f.conf.deadline_ms = LIMIT_MS;
+	give_words(&f, &after, REDIS_READ, "LLEN", "k", NULL);
+	wait_answer(&after);
+	assert_int_equal(after.err, ERR_OK);
+	assert_int_equal(after.integer, 0);
+	assert_int_equal(f.lost, 0);
+}
+
+/* Looks wait for each other, and nothing else does for them. */
+static void
+test_looks_wait_apart(void **state)
+{
+	struct answer looks[40], write;
+	unsigned done = 0;
+
+	(void)state;
+	fixture_open_ready(&f, proxy.url, "");
+	for (size_t i = 0; i < COUNT_OF(looks); i++)
+		give_words(&f, &looks[i], REDIS_LOOK, "EVAL", slow, "0",
+		    "20000", NULL);
+	redis_conn_flush(f.conn);
+	give_write(&f, &write, "k", "one");
+	wait_answer(&write);
+	assert_int_equal(write.err, ERR_OK);
+	for (size_t i = 0; i < COUNT_OF(looks); i++)
+		done += looks[i].count;
+	assert_true(done < COUNT_OF(looks) / 2);
+	wait_answers(looks, COUNT_OF(looks));
+	for (size_t i = 0; i < COUNT_OF(looks); i++)
+		assert_int_equal(looks[i].integer, 7);
+	assert_int_equal(redis_conn_pending(f.conn), 0);
+}
+
 /* ---- wrong bytes ------------------------------------------------------ */
 
 /* Whichever byte is damaged: every command completes once, and it recovers.
@@ -698,6 +769,8 @@ main(void)
 	    CASE(test_slow),
 	    CASE(test_slow_is_told),
 	    CASE(test_one_byte_at_a_time),
+	    CASE(test_much_to_do),
+	    CASE(test_looks_wait_apart),
 	    CASE_TCP(test_one_byte_at_a_time),
 	    CASE(test_damaged_bytes),
 	    CASE(test_damaged_commands),

@@ -612,15 +612,15 @@ struct listing {
 static void
 listing_on_tick(enum err err, uint64_t count, void *arg)
 {
-	static const struct store_task t = {
+	struct store_task t = {
 	    .id = SPAN("n"), .payload = SPAN("1"), .lane = LANE_NORMAL};
 	struct listing *l = arg;
 
 	(void)count;
 	assert_int_equal(err, ERR_OK);
 	if (l->ticks++ == 0)
-		store_push(l->world->store, SPAN("new"), &t, 1, on_push,
-		    &l->pushed);
+		store_push(
+		    l->world->store, SPAN("new"), &t, 1, on_push, &l->pushed);
 }
 
 static void

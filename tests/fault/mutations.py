@@ -1,6 +1,7 @@
 """The broken promises: number -> (what, (row, part of its amounts), edits)."""
 
 CHECK = "store/redis_check.c"
+WANTED = "strcmp(value, rules[i].wanted) == 0"
 
 MUTANTS = {
     1: (
@@ -10,7 +11,7 @@ MUTANTS = {
             (
                 "store/redis_op.c",
                 "if (err == ERR_OK && op->needs_wait) {",
-                "if (err == ERR_OK && op->needs_wait && c->waits > 1000) {",
+                "if (err == ERR_OK && op->needs_wait && op->is_wait) {",
             )
         ],
     ),
@@ -93,11 +94,16 @@ MUTANTS = {
     15: (
         "takes appendfsync everysec for a disk",
         ("S7", 1),
-        [(CHECK, '"always"', '"everysec"')],
+        [(CHECK, WANTED, WANTED + ' || strcmp(value, "everysec") == 0')],
     ),
     16: (
         "goes on when the append-only file is switched off",
         ("S7", 1),
-        [(CHECK, '{"appendonly",                "yes"}', '{"appendonly", "no"}')],
+        [(CHECK, WANTED, WANTED + ' || strcmp(rules[i].name, "appendonly") == 0')],
+    ),
+    17: (
+        "goes on with a master that was away",
+        ("S5", 1),
+        [("store/redis_fresh.c", "if (gap_us > f->limit_us) {", "if (f->limit_us < 0) {")],
     ),
 }
