@@ -333,6 +333,20 @@ cli_queue_path(
 	return CLI_DONE;
 }
 
+enum cli_exit
+cli_channel_path(struct cli *c, const char *tail, struct buf *path)
+{
+	const char *channel = args_word(c->args, 0);
+	enum cli_exit result = cli_check_name(c, "CHANNEL", channel);
+
+	if (result != CLI_DONE)
+		return result;
+	buf_add_str(path, "/v1/channels/");
+	client_add_segment(path, span_of(channel));
+	buf_add_str(path, tail);
+	return CLI_DONE;
+}
+
 const char *
 cli_path(struct buf *path)
 {

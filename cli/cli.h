@@ -74,6 +74,9 @@ enum cli_exit cli_get(
  * otherwise. */
 enum cli_exit cli_queue_path(
     struct cli *c, const char *queue, const char *tail, struct buf *path);
+/* The same of "/v1/channels/" and the command's first argument. */
+enum cli_exit cli_channel_path(
+    struct cli *c, const char *tail, struct buf *path);
 /* What was built, with a NUL behind it; borrowed from the buffer. */
 const char *cli_path(struct buf *path);
 /* Refuses a name that no server takes, of an argument or option. */

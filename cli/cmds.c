@@ -23,6 +23,18 @@ static const struct opt audit_ls_opts[] = {
 	{0},
 };
 
+static const struct opt quarantine_act_opts[] = {
+	{.name = "all",      .help = "all of them"},
+	{.name = "sqlstate", .value = "S", .help = "all that were refused with this SQLSTATE, such as 23503"},
+	{0},
+};
+
+static const struct opt quarantine_ls_opts[] = {
+	{.name = "limit", .value = "N", .help = "at most so many rows, 100 unless given"},
+	{.name = "after", .value = "ID", .help = "go on where an earlier list ended"},
+	{0},
+};
+
 static const struct opt task_ls_opts[] = {
 	{.name = "state", .value = "S", .help = "todo (unless given), delayed, doing, failed, finish or dead"},
 	{.name = "limit", .value = "N", .help = "at most so many tasks, 100 unless given"},
@@ -69,9 +81,17 @@ static const struct opt token_add_opts[] = {
 static const struct cmd cmds[] = {
 	{"audit ls",    "",                0, 0, cmd_audit_ls,    audit_ls_opts,    "who changed what"},
 	{"audit verify", "",               0, 0, cmd_audit_verify, NULL,            "is the audit trail as it was written?"},
+	{"channel ls",  "",                0, 0, cmd_channel_ls,  NULL,             "all channels: state, rows that wait, rows that were refused"},
+	{"channel pause", "CHANNEL",       1, 1, cmd_channel_pause, NULL,           "let a channel's rows wait in its spool"},
+	{"channel resume", "CHANNEL",      1, 1, cmd_channel_resume, NULL,          "bring them on again"},
+	{"channel show", "CHANNEL",        1, 1, cmd_channel_show, NULL,            "one channel: state, numbers, columns"},
 	{"errors",      "[CODE]",          0, 1, cmd_errors,      NULL,             "the error table, or one error (310 or E310)"},
 	{"help",        "[COMMAND]",       0, 2, cmd_help,        NULL,             "the commands, or one command's options"},
 	{"ping",        "",                0, 0, cmd_ping,        NULL,             "is the server ready, and how far away"},
+	{"quarantine ls", "CHANNEL",       1, 1, cmd_quarantine_ls, quarantine_ls_opts, "rows that the database refused, and why"},
+	{"quarantine retry", "CHANNEL [ID]", 1, 1001, cmd_quarantine_retry, quarantine_act_opts, "bring rows again that were refused"},
+	{"quarantine rm", "CHANNEL [ID]",  1, 1001, cmd_quarantine_rm, quarantine_act_opts, "drop rows that were refused"},
+	{"quarantine show", "CHANNEL ID",  2, 2, cmd_quarantine_show, NULL,         "one row that was refused, whole"},
 	{"queue ls",    "",                0, 0, cmd_queue_ls,    NULL,             "all queues: counts, oldest task, rates"},
 	{"queue show",  "QUEUE",           1, 1, cmd_queue_show,  NULL,             "one queue: counts, rates, policy"},
 	{"stats",       "",                0, 0, cmd_stats,       NULL,             "the server's numbers"},

@@ -10,9 +10,17 @@ extern const struct cmd_set cmd_set;
 
 cmd_fn cmd_audit_ls;
 cmd_fn cmd_audit_verify;
+cmd_fn cmd_channel_ls;
+cmd_fn cmd_channel_pause;
+cmd_fn cmd_channel_resume;
+cmd_fn cmd_channel_show;
 cmd_fn cmd_errors;
 cmd_fn cmd_help;
 cmd_fn cmd_ping;
+cmd_fn cmd_quarantine_ls;
+cmd_fn cmd_quarantine_retry;
+cmd_fn cmd_quarantine_rm;
+cmd_fn cmd_quarantine_show;
 cmd_fn cmd_queue_ls;
 cmd_fn cmd_queue_show;
 cmd_fn cmd_stats;

@@ -1,11 +1,11 @@
 /*
  * Matching of paths against the route table; see route.h. A path is cut
- * into segments once; then every row is held against them. Two dozen rows
- * of few segments need no index.
+ * into segments once; then the rows that may fit are held against them.
  */
 
 #include "http/route.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "core/mem.h"
@@ -257,24 +257,47 @@ method_is_match(unsigned row, unsigned asked)
 	return row == asked || (row == METHOD_GET && asked == METHOD_HEAD);
 }
 
-/* Could it match? A look at the first letter behind "/v1/" tells of most rows
- * that they do not. */
-static bool
-row_is_near(const char *pattern, const struct segments *s)
+/* Which rows have that letter behind "/v1/", or at that place: of a table that
+ * is sorted few, and the others need no look. */
+static struct {
+	uint8_t from, to;
+} near[UCHAR_MAX + 1];
+static enum { NEAR_NEW, NEAR_MADE, NEAR_NONE } near_state;
+
+static void
+near_make(const struct route *table, size_t count)
 {
-	return s->count < 2 || s->part[0].len != 2 ||
-	       pattern[4] == *s->part[1].p || pattern[4] == '{';
+	near_state = count < UINT8_MAX ? NEAR_MADE : NEAR_NONE;
+	for (size_t i = count; i-- > 0;) {
+		const char *pattern = table[i].pattern;
+		size_t at = strnlen(pattern, 4);
+		unsigned char letter = (unsigned char)pattern[at];
+
+		/* It could be any first segment. */
+		if (pattern[1] == '{')
+			near_state = NEAR_NONE;
+		near[letter].from = (uint8_t)i;
+		if (near[letter].to == 0)
+			near[letter].to = (uint8_t)(i + 1);
+	}
 }
 
 static const struct route *
 row_find(unsigned method, const struct segments *s)
 {
-	size_t count;
+	size_t count, i = 0;
 	const struct route *table = routes_get(&count);
 
-	for (size_t i = 0; i < count; i++)
-		if (row_is_near(table[i].pattern, s) &&
-		    method_is_match(table[i].method, method) &&
+	if (near_state == NEAR_NEW)
+		near_make(table, count);
+	if (s->count > 1 && s->part[0].len == 2 && near_state == NEAR_MADE) {
+		unsigned char letter = (unsigned char)*s->part[1].p;
+
+		i = near[letter].from;
+		count = near[letter].to;
+	}
+	for (; i < count; i++)
+		if (method_is_match(table[i].method, method) &&
 		    pattern_matches(table[i].pattern, s))
 			return &table[i];
 	return NULL;
@@ -350,8 +373,7 @@ pattern_check(const char *pattern)
 	size_t params = 0, segments = 0;
 	struct span part, name;
 
-	/* row_is_near counts on this. */
-	ASSERT(strlen(pattern) > 4 && pattern[0] == '/' && pattern[1] != '{');
+	ASSERT(pattern[0] == '/');
 	for (; pattern_cut(&pattern, &part); segments++) {
 		ASSERT(part.len > 0);
 		if (!is_param(part))

@@ -659,12 +659,6 @@ report_add(struct call *c, const struct store_report_item *item)
 }
 
 void
-call_add_report(struct call *c, const struct store_report_item *item)
-{
-	report_add(c, item);
-}
-
-void
 store_report(struct store *s, struct span queue, struct span worker,
     const struct store_report_item *items, size_t n, store_report_cb *cb,
     void *arg)

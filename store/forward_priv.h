@@ -115,6 +115,7 @@ struct forward {
 	unsigned settle_sent;   /* how many of them are on their way */
 	unsigned settle_serial; /* raised when all of it is forgotten */
 	unsigned sent_serial;
+	uint64_t sent_rows, sent_bytes;
 
 	/* trouble */
 	bool is_stopped, is_waiting, was_running;

@@ -157,6 +157,8 @@ settle_send(struct forward *f)
 	f->has_settle = false;
 	f->settle_sent = f->settle_count;
 	f->sent_serial = f->settle_serial;
+	f->sent_rows = f->settle_rows;
+	f->sent_bytes = f->settle_bytes;
 	channel_args(f->ch, &args);
 	resp_add_u64(&args, f->settle.ms);
 	resp_add_u64(&args, f->settle.seq);
@@ -176,6 +178,7 @@ settle_end(struct forward *f)
 	struct channel *ch = f->ch;
 
 	ch->numbers.bad += f->settle_count;
+	ch->numbers.bad_total += f->settle_count;
 	f->must_look = ch->numbers.bad >= ch->conf->max_quarantine;
 	if (f->must_look)
 		log_error("channel.stopped",
@@ -204,6 +207,9 @@ settle_on_reply(enum err err, const struct redisReply *reply, void *arg)
 			f->has_settle = true;
 			return;
 		}
+		/* Until they are asked for again. */
+		f->ch->numbers.rows_out = f->sent_rows;
+		f->ch->numbers.bytes_out = f->sent_bytes;
 		if (f->must_settle && f->settle_sent == f->settle_count)
 			settle_end(f);
 	}

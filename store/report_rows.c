@@ -114,18 +114,33 @@ report_on_reply(enum err err, const struct redisReply *reply, void *arg)
 	report_end(r, err, full);
 }
 
+/* As a report has it: its id, then its kind and text in one. */
+static void
+add_item(struct call *c, const struct store_report_item *item, struct buf *text)
+{
+	buf_reset(text, CALL_MAX_BYTES);
+	buf_add_char(text, !item->failed ? 'f' : item->no_retry ? 'd' : 'e');
+	buf_add_span(text, item->text);
+	call_add(c, item->id);
+	call_add(c, buf_span(text));
+}
+
 static void
 add_items(struct call *c, struct report_rows *r, struct span worker,
     const struct store_report_item *items)
 {
+	struct buf text;
+
+	buf_init(&text, CALL_MAX_ARGS_BYTES);
 	call_add(c, worker);
 	call_add_u64(c, r->n);
 	r->is_failed_only = true;
 	for (size_t i = 0; i < r->n; i++) {
-		call_add_report(c, &items[i]);
+		add_item(c, &items[i], &text);
 		r->results[i].dead = items[i].failed;
 		r->is_failed_only &= items[i].failed;
 	}
+	buf_clear(&text);
 	call_add(c, SPAN(""));
 }
 

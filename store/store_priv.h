@@ -206,7 +206,6 @@ struct call *call_work(struct queue *q);
 void call_work_send(struct queue *q);
 /* What work.lua and report_rows.lua take of the queue's policy. */
 void call_add_policy(struct call *c);
-void call_add_report(struct call *c, const struct store_report_item *item);
 void call_free(struct call *c);
 void batch_clear(struct store *s);
 void call_add(struct call *c, struct span s);
