@@ -30,7 +30,7 @@ enum {
 	LOOK_AGAIN_US = 1000000
 };
 
-static pg_cb fast_on_done, slow_on_done;
+static pg_cb copy_on_done, fast_on_done, slow_on_done;
 
 /* ---- life ------------------------------------------------------------- */
 
@@ -58,6 +58,7 @@ forward_new(struct channel *ch)
 	list_init(&f->chunks);
 	f->arena = arena_new(ARENA_MAX);
 	buf_init(&f->settle_refused, CALL_MAX_ARGS_BYTES);
+	buf_init(&f->copy, CALL_MAX_ARGS_BYTES);
 	post_init(&f->build_post, build_on_post, f);
 	timer_init(&f->timer, ch->store->loop, forward_on_timer, f);
 	return f;
@@ -92,6 +93,7 @@ forward_free(struct forward *f)
 	timer_clear(&f->timer);
 	table_clear(&f->table);
 	buf_clear(&f->settle_refused);
+	buf_clear(&f->copy);
 	arena_free(f->arena);
 	free(f);
 }
@@ -320,6 +322,27 @@ forward_on_numbers(struct forward *f)
 
 /* ---- a batch ---------------------------------------------------------- */
 
+/* By COPY, if that will do. */
+static bool
+batch_copy(struct forward *f, const struct pg_param *params)
+{
+	struct buf sql;
+	bool ok;
+
+	if (!copy_may(f, f->cur)) {
+		f->copy_rest -= f->copy_rest > 0;
+		return false;
+	}
+	buf_init(&sql, CALL_MAX_ARGS_BYTES);
+	buf_reset(&f->copy, 4 * BATCH_MAX_BYTES);
+	ok = copy_make(f, f->cur, params, &sql, &f->copy);
+	if (ok)
+		pg_conn_copy(pg_db_conn(f->ch->db), sql.data,
+		    buf_span(&f->copy), copy_on_done, f);
+	buf_clear(&sql);
+	return ok;
+}
+
 void
 forward_turn(struct forward *f)
 {
@@ -344,8 +367,10 @@ forward_turn(struct forward *f)
 	f->sent_us = clock_mono_us();
 	buf_init(&scratch, CALL_MAX_ARGS_BYTES);
 	n = batch_params(f, f->cur, params, &scratch);
-	pg_conn_run(pg_db_conn(f->ch->db), f->cur->is_slow ? f->slow : f->fast,
-	    params, n, f->cur->is_slow ? slow_on_done : fast_on_done, f);
+	if (!batch_copy(f, params))
+		pg_conn_run(pg_db_conn(f->ch->db),
+		    f->cur->is_slow ? f->slow : f->fast, params, n,
+		    f->cur->is_slow ? slow_on_done : fast_on_done, f);
 	buf_clear(&scratch);
 	/* While it is on its way. */
 	build_next(f);
@@ -439,6 +464,44 @@ number_at(const struct pg_result *r, size_t row, int column)
 	uint64_t n = 0;
 
 	return str_to_u64(pg_value(r, row, column), &n) ? n : 0;
+}
+
+/* What COPY could not do is done by the statement that can. */
+static void
+copy_failed(struct forward *f, const struct pg_result *r)
+{
+	if (r->kind == PG_TRANSIENT) {
+		batch_failed(f, r);
+		return;
+	}
+	f->cur->no_copy = true;
+	if (strcmp(r->state, "23505") == 0)
+		copy_collided(f);
+	else if (r->kind == PG_DATA)
+		f->cur->is_slow = true;
+	else
+		f->can_copy = false;
+}
+
+static void
+copy_on_done(const struct pg_result *r, void *arg)
+{
+	struct forward *f = arg;
+
+	if (r->is_lost)
+		return;
+	f->is_on_turn = false;
+	if (r->is_unmoved) {
+		batch_overtaken(f);
+	} else if (r->kind != PG_FINE) {
+		copy_failed(f, r);
+	} else {
+		if (f->copy_step > 0 && f->copy_rest == 0)
+			f->copy_step /= 2;
+		batch_committed(f, f->cur->sent);
+	}
+	pg_db_done(f->ch->db);
+	forward_next(f);
 }
 
 static void

@@ -75,6 +75,7 @@ batch_new(const struct forward *f)
 
 	b->value_count = f->table.count;
 	b->values = xcalloc(b->value_count + 1, sizeof(*b->values));
+	b->nulls = xcalloc(b->value_count + 1, sizeof(*b->nulls));
 	for (size_t i = 0; i < b->value_count; i++) {
 		buf_init(&b->values[i], VALUES_MAX);
 		array_begin(&b->values[i]);
@@ -97,6 +98,7 @@ batch_free(struct batch *b)
 	buf_clear(&b->ids);
 	buf_clear(&b->text);
 	free(b->values);
+	free(b->nulls);
 	free(b->refused);
 	free(b->rows);
 	free(b);
@@ -204,6 +206,7 @@ row_encode(struct forward *f, struct batch *b, const struct span *cells)
 
 		if (raw.len == 0 || raw.p[0] == 'n') {
 			array_add_null(&b->values[i]);
+			b->nulls[i]++;
 		} else if (raw.p[0] != '"' ||
 			   columns->items[i].kind == COLUMN_JSON) {
 			array_add(&b->values[i], raw);

@@ -71,6 +71,8 @@ struct batch {
 	struct buf text;          /* of the rows, as they came */
 	struct buf *values;       /* a binary array of text for each column */
 	size_t value_count, sent; /* columns; rows in the arrays */
+	size_t *nulls;            /* of each column */
+	bool no_copy;             /* COPY has failed with it */
 	struct buf ids;           /* the same of their ids, for the slow way */
 	struct place old, end;
 	uint64_t rows_out, bytes_out;
@@ -93,6 +95,10 @@ struct forward {
 	/* Rows were refused: the table may be mended by now. */
 	bool saw_bad, must_look;
 	int64_t looked_us; /* at the catalogue */
+	/* May batches go by COPY; and for how many not, as keys were there. */
+	bool can_copy;
+	unsigned copy_rest, copy_step;
+	struct buf copy; /* what is on its way */
 
 	/* the spool */
 	struct place at, built; /* committed; in batches */
@@ -169,6 +175,15 @@ size_t batch_params(struct forward *f, struct batch *b, struct pg_param *params,
 enum { BATCH_PARAMS_MAX = COLUMNS_MAX + 8 };
 /* The index of the row with that id; count when there is none. */
 size_t batch_find(const struct batch *b, struct span id);
+
+/* ---- forward_copy.c --------------------------------------------------- */
+
+bool copy_may(const struct forward *f, const struct batch *b);
+/* A key was there: the next batches go another way. */
+void copy_collided(struct forward *f);
+/* The statements and what is copied. False: it cannot be made. */
+bool copy_make(const struct forward *f, const struct batch *b,
+    const struct pg_param *params, struct buf *sql, struct buf *data);
 
 /* ---- forward_spool.c -------------------------------------------------- */
 

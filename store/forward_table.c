@@ -231,6 +231,8 @@ catalog_ask(struct forward *f)
 		buf_addf(&sql, "DEALLOCATE %s; ", f->slow);
 	f->serial++;
 	f->saw_bad = f->must_look = false;
+	f->can_copy = f->ch->conf->key[0] == '\0' ||
+		      f->ch->conf->on_conflict == CONFLICT_IGNORE;
 	f->looked_us = clock_mono_us();
 	(void)snprintf(f->fast, sizeof(f->fast), "schedd_f%zu_%u", f->ch->index,
 	    f->serial);

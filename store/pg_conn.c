@@ -53,6 +53,8 @@ struct pg_conn {
 	pg_cb *cb;
 	void *arg;
 	PGresult *result; /* the last, or the first that failed */
+	struct span copy; /* what a COPY gets */
+	bool is_moved;    /* the UPDATE before it changed one row */
 };
 
 static void conn_on_event(int fd, short what, void *arg);
@@ -183,6 +185,7 @@ conn_lost(struct pg_conn *c, const struct pg_result *why)
 	unsigned again_ms = jittered(c->backoff_ms);
 
 	c->cb = NULL;
+	c->copy = (struct span){NULL, 0};
 	conn_drop(c);
 	c->state = PG_WAITING;
 	c->backoff_ms = c->backoff_ms * 2 > BACKOFF_MOST_MS ? BACKOFF_MOST_MS
@@ -400,6 +403,12 @@ conn_poll(struct pg_conn *c)
 
 /* ---- statements ------------------------------------------------------- */
 
+static bool
+is_failed(const PGresult *res)
+{
+	return PQresultStatus(res) == PGRES_FATAL_ERROR;
+}
+
 /* Tells whoever asked; the next statement may come from within. */
 static void
 conn_done(struct pg_conn *c)
@@ -413,14 +422,31 @@ conn_done(struct pg_conn *c)
 	timer_disarm(&c->timer);
 	c->backoff_ms = BACKOFF_FIRST_MS;
 	result_read(&r, res);
+	r.is_unmoved = c->copy.p != NULL && !c->is_moved && is_failed(res) &&
+		       strcmp(r.state, "57014") == 0;
+	c->copy = (struct span){NULL, 0};
 	cb(&r, c->arg);
 	PQclear(res);
 }
 
+static bool conn_flush(struct pg_conn *c);
+
+/* The database is ready to be given what a COPY has. False: it is lost. */
 static bool
-is_failed(const PGresult *res)
+conn_give(struct pg_conn *c)
 {
-	return PQresultStatus(res) == PGRES_FATAL_ERROR;
+	int ok = 1;
+
+	if (c->is_moved)
+		ok = PQputCopyData(c->pq, c->copy.p, (int)c->copy.len);
+	if (ok == 1)
+		ok = PQputCopyEnd(
+		    c->pq, c->is_moved ? NULL : "the position has moved");
+	if (ok == 1 && conn_flush(c))
+		return true;
+	/* From the loop; see conn_sent. */
+	timer_arm_ms(&c->timer, 0);
+	return false;
 }
 
 /* All that has come. Of several results the last counts, or the first that
@@ -437,6 +463,14 @@ conn_collect(struct pg_conn *c)
 				conn_done(c);
 			return;
 		}
+		if (PQresultStatus(res) == PGRES_COPY_IN) {
+			PQclear(res);
+			if (!conn_give(c))
+				return;
+			continue;
+		}
+		if (c->copy.p != NULL && !c->is_moved)
+			c->is_moved = strcmp(PQcmdTuples(res), "1") == 0;
 		if (c->cb == NULL ||
 		    (c->result != NULL && is_failed(c->result))) {
 			PQclear(res);
@@ -545,6 +579,15 @@ pg_conn_run(struct pg_conn *c, const char *name, const struct pg_param *params,
 	free(lengths);
 	free(formats);
 	conn_sent(c, sent, cb, arg);
+}
+
+void
+pg_conn_copy(
+    struct pg_conn *c, const char *sql, struct span data, pg_cb *cb, void *arg)
+{
+	c->copy = data;
+	c->is_moved = false;
+	conn_sent(c, PQsendQuery(c->pq, sql), cb, arg);
 }
 
 /* ---- life ------------------------------------------------------------- */

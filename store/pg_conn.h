@@ -31,6 +31,7 @@ enum pg_kind pg_state_kind(const char *state);
 struct pg_result {
 	enum pg_kind kind;
 	bool is_lost;                 /* the connection is: not known if done */
+	bool is_unmoved;              /* of pg_conn_copy; see there */
 	char state[PG_STATE_LEN + 1]; /* "" when fine */
 	char message[PG_MESSAGE_MAX]; /* one line, of no row's values */
 	const void *rows;             /* for pg_rows and pg_value */
@@ -71,5 +72,10 @@ struct pg_param {
 };
 void pg_conn_run(struct pg_conn *c, const char *name,
     const struct pg_param *params, size_t n, pg_cb *cb, void *arg);
+/* Two statements, the first an UPDATE and the second COPY ... FROM STDIN, which
+ * gets data (kept until the callback). When the UPDATE changes no row or
+ * more than one, nothing is done: is_unmoved. */
+void pg_conn_copy(
+    struct pg_conn *c, const char *sql, struct span data, pg_cb *cb, void *arg);
 
 #endif
