@@ -76,6 +76,32 @@ bad_id_print(char dst[BAD_ID_LEN], uint64_t ms, uint64_t seq, uint64_t index)
 	    "%013" PRIu64 "-%06" PRIu64 "-%04" PRIu64, ms, seq, index);
 }
 
+static struct span
+without_zeros(struct span s)
+{
+	while (s.len > 1 && s.p[0] == '0')
+		s = (struct span){s.p + 1, s.len - 1};
+	return s;
+}
+
+bool
+bad_id_parse(struct span text, uint64_t *ms, uint64_t *seq, uint64_t *index)
+{
+	struct span part[3];
+
+	for (int i = 0; i < 3; i++) {
+		const char *dash =
+		    text.len > 0 ? memchr(text.p, '-', text.len) : NULL;
+		size_t len = dash != NULL ? (size_t)(dash - text.p) : text.len;
+
+		part[i] = without_zeros((struct span){text.p, len});
+		text.p += len + (dash != NULL);
+		text.len -= len + (dash != NULL);
+	}
+	return str_to_u64(part[0], ms) && str_to_u64(part[1], seq) &&
+	       str_to_u64(part[2], index) && text.len == 0;
+}
+
 /* ---- life ------------------------------------------------------------- */
 
 static struct pg_db *

@@ -45,6 +45,8 @@ void place_print(const struct place *p, struct buf *out);
 /* The id of a row in the quarantine: sorts as the rows came. index: from 0. */
 void bad_id_print(
     char dst[BAD_ID_LEN], uint64_t ms, uint64_t seq, uint64_t index);
+bool bad_id_parse(
+    struct span text, uint64_t *ms, uint64_t *seq, uint64_t *index) MUST_CHECK;
 /* "ms-seq", an entry's id. */
 bool entry_parse(struct span text, uint64_t *ms, uint64_t *seq) MUST_CHECK;
 

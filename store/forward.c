@@ -71,8 +71,9 @@ forward_reset(struct forward *f)
 	batch_free(f->cur);
 	batch_free(f->next);
 	f->cur = f->next = NULL;
-	f->read_ms = f->read_seq = 0;
+	f->read_ms = f->read_seq = f->read_rows = 0;
 	f->is_more = true;
+	f->read_serial++;
 	free(f->recover);
 	f->recover = NULL;
 	/* What is not settled yet stands in the position, and comes again. */
@@ -418,6 +419,7 @@ batch_quarantine(struct forward *f, const struct batch *b)
 		    span_of(r->message));
 		rows_refused(f->ch, &place);
 	}
+	f->told = b->end;
 	f->saw_bad |= b->refused_count > 0;
 	if (b->refused_count > 0)
 		log_warn("channel.quarantined",
@@ -434,6 +436,14 @@ batch_committed(struct forward *f, uint64_t inserted)
 	struct batch *b = f->cur;
 	uint64_t taken = b->count - b->refused_count;
 
+	log_debug("channel.committed",
+	    "channel=%s rows=%zu refused=%zu by=%s at=%" PRIu64 "-%" PRIu64
+	    ":%" PRIu64,
+	    ch->conf->name, b->count, b->refused_count,
+	    b->is_slow   ? "pieces"
+	    : b->no_copy ? "insert"
+			 : "copy",
+	    b->end.ms, b->end.seq, b->end.rows);
 	f->cur = NULL;
 	f->at = b->end;
 	f->settle = b->end;
@@ -527,14 +537,14 @@ static void
 slow_read(struct forward *f, const struct pg_result *r)
 {
 	struct batch *b = f->cur;
-	size_t known = b->refused_count;
+	size_t known = b->refused_count, row = 0;
 	char message[PG_MESSAGE_MAX * 4];
 
 	for (size_t i = 1 + known; i < pg_rows(r); i++) {
 		struct span text = pg_value(r, i, 3);
 		struct span state = pg_value(r, i, 2);
-		size_t row = batch_find(b, pg_value(r, i, 1));
 
+		row = batch_find(b, pg_value(r, i, 1), row);
 		(void)snprintf(
 		    message, sizeof(message), "%.*s", SPAN_ARG(text));
 		if (row < b->count && state.len == PG_STATE_LEN)

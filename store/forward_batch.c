@@ -325,10 +325,12 @@ batch_build(struct forward *f)
 		struct chunk *c =
 		    CONTAINER_OF(f->chunks.next, struct chunk, link);
 
-		if (room-- == 0)
+		if (room == 0)
 			return true;
-		if (chunk_step(f, f->next, c))
+		if (chunk_step(f, f->next, c)) {
+			room--;
 			continue;
+		}
 		list_del(&c->link);
 		f->chunk_rows -= c->n;
 		f->chunk_bytes -= c->len;
@@ -412,16 +414,18 @@ batch_params(struct forward *f, struct batch *b, struct pg_param *params,
 }
 
 size_t
-batch_find(const struct batch *b, struct span id)
+batch_find(const struct batch *b, struct span id, size_t from)
 {
-	char text[BAD_ID_LEN];
-	size_t i;
+	uint64_t ms, seq, index;
 
-	for (i = 0; i < b->count; i++) {
-		bad_id_print(
-		    text, b->rows[i].ms, b->rows[i].seq, b->rows[i].index);
-		if (span_is(id, text))
-			break;
+	if (!bad_id_parse(id, &ms, &seq, &index))
+		return b->count;
+	for (size_t n = 0; n < b->count; n++) {
+		size_t i = (from + n) % b->count;
+		const struct batch_row *row = &b->rows[i];
+
+		if (row->ms == ms && row->seq == seq && row->index == index)
+			return i;
 	}
-	return i;
+	return b->count;
 }

@@ -103,7 +103,11 @@ struct forward {
 	/* the spool */
 	struct place at, built; /* committed; in batches */
 	uint64_t read_ms, read_seq;
+	uint64_t read_rows; /* all that came, up to there; 0 = not known */
 	bool is_reading, is_more;
+	unsigned read_serial, asked_serial; /* as with settle_serial */
+	struct place settled;               /* in Redis, as far as we know */
+	struct place told; /* who waits was told of refused rows up to there */
 	struct list chunks;
 	size_t chunk_rows, chunk_bytes;
 	struct batch *cur, *next;
@@ -121,6 +125,7 @@ struct forward {
 	unsigned settle_sent;   /* how many of them are on their way */
 	unsigned settle_serial; /* raised when all of it is forgotten */
 	unsigned sent_serial;
+	struct place sent_place;
 	uint64_t sent_rows, sent_bytes;
 
 	/* trouble */
@@ -173,8 +178,9 @@ void batch_refuse(
 size_t batch_params(struct forward *f, struct batch *b, struct pg_param *params,
     struct buf *scratch);
 enum { BATCH_PARAMS_MAX = COLUMNS_MAX + 8 };
-/* The index of the row with that id; count when there is none. */
-size_t batch_find(const struct batch *b, struct span id);
+/* The index of the row with that id, looked for from an index on; count when
+ * there is none. */
+size_t batch_find(const struct batch *b, struct span id, size_t from);
 
 /* ---- forward_copy.c --------------------------------------------------- */
 

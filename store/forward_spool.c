@@ -56,6 +56,7 @@ spool_read(struct forward *f)
 		return;
 	f->is_reading = true;
 	f->is_more = false;
+	f->asked_serial = f->read_serial;
 	buf_init(&from, 64);
 	buf_addf(&from, "%" PRIu64 "-%" PRIu64, f->read_ms, f->read_seq);
 	channel_args(f->ch, &args);
@@ -80,6 +81,11 @@ chunk_read(struct forward *f, struct reply *in)
 		free(c);
 		return false;
 	}
+	if (f->read_rows > 0 && c->rows - c->n != f->read_rows)
+		log_error("channel.gap",
+		    "channel=%s entry=%.*s missing=%" PRId64, f->ch->conf->name,
+		    SPAN_ARG(id), (int64_t)(c->rows - c->n - f->read_rows));
+	f->read_rows = c->rows;
 	/* An entry without rows, by hand: one that is refused as damaged. */
 	if (c->n == 0)
 		c->n = 1;
@@ -110,8 +116,13 @@ read_on_reply(enum err err, const struct redisReply *reply, void *arg)
 		f->is_more = true;
 		return;
 	}
-	if (f->step != STEP_ROWS)
+	/* It was forgotten what this was to go on from: all of it is read
+	 * again, or there would be a gap. */
+	if (f->asked_serial != f->read_serial) {
+		f->is_more = true;
+		forward_next(f);
 		return;
+	}
 	reply_open(&in, reply);
 	while (reply_left(&in) > 0) {
 		if (!chunk_read(f, &in))
@@ -157,6 +168,7 @@ settle_send(struct forward *f)
 	f->has_settle = false;
 	f->settle_sent = f->settle_count;
 	f->sent_serial = f->settle_serial;
+	f->sent_place = f->settle;
 	f->sent_rows = f->settle_rows;
 	f->sent_bytes = f->settle_bytes;
 	channel_args(f->ch, &args);
@@ -208,6 +220,7 @@ settle_on_reply(enum err err, const struct redisReply *reply, void *arg)
 			return;
 		}
 		/* Until they are asked for again. */
+		f->settled = f->sent_place;
 		f->ch->numbers.rows_out = f->sent_rows;
 		f->ch->numbers.bytes_out = f->sent_bytes;
 		if (f->must_settle && f->settle_sent == f->settle_count)
@@ -253,7 +266,8 @@ recover_row(struct forward *f, const struct batch_row *row, struct span text)
 		if (!span_is(name, id) || state.len != PG_STATE_LEN)
 			continue;
 		settle_add_refused(f, row, text, state.p, message);
-		rows_refused(f->ch, &place);
+		if (place_compare(&place, &f->told) > 0)
+			rows_refused(f->ch, &place);
 	}
 	json_free(doc);
 }

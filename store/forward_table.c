@@ -338,7 +338,11 @@ position_on_rows(const struct pg_result *r, void *arg)
 	} else {
 		forward_reset(f);
 		f->at = f->built = at;
-		f->recover = span_copy(pg_value(r, 0, 1));
+		if (place_compare(&ch->numbers.at, &f->settled) > 0)
+			f->settled = ch->numbers.at;
+		/* What it names may be in the quarantine already. */
+		if (place_compare(&f->settled, &at) < 0)
+			f->recover = span_copy(pg_value(r, 0, 1));
 		if (place_compare(&ch->numbers.at, &at) > 0)
 			log_error("channel.behind",
 			    "channel=%s hint=\"the database came back older: "

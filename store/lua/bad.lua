@@ -4,10 +4,12 @@
 -- of the message, the message and the row behind it.
 -- KEYS: 1 the channel's key prefix. ARGV: 1 clock offset, 2 retry, drop or
 -- edit, 3 rows and 4 bytes that may wait, 5 only those with this SQLSTATE
--- ('' = any), 6 the id behind which to begin, 7 how many to look at; then ids
--- instead of 6 and 7; edit: the id and the new row.
--- Reply: how many, the id up to which was looked ('' = all of them), and 1
--- when there was no room for more. Atomic: a row is in one place.
+-- ('' = any), 6 where to begin ('' = with the first), 7 how many to look at;
+-- then ids instead of 6 and 7; edit: the id and the new row.
+-- Reply: how many, where to go on ('' = that was all), and 1 when there was no
+-- room for more. Where: the id up to which was looked, a slash, and the last
+-- one that was there at the beginning, so that rows which are refused again
+-- are not met again. Atomic: a row is in one place.
 local call, key, what = redis.call, KEYS[1], ARGV[2]
 -- include spool.lua
 local BYTES = 1048576
@@ -26,12 +28,16 @@ if what == 'edit' then
 	return { 1, '', 0 }
 end
 
-local ids, after = {}, ''
+local ids, after, last = {}, '', nil
 if #ARGV > 7 then
 	for i = 8, #ARGV do ids[i - 7] = ARGV[i] end
 else
-	ids = call('ZRANGE', key .. 'bad:ids',
-		ARGV[6] == '' and '-' or '(' .. ARGV[6], '+', 'BYLEX', 'LIMIT', 0, ARGV[7])
+	local from, all = nil, key .. 'bad:ids'
+	from, last = ARGV[6]:match('^(.-)/(.*)$')
+	last = last or call('ZRANGE', all, '+', '-', 'BYLEX', 'REV', 'LIMIT', 0, 1)[1]
+		or ''
+	ids = call('ZRANGE', all, from and '(' .. from or '-', '[' .. last, 'BYLEX',
+		'LIMIT', 0, ARGV[7])
 	if #ids == tonumber(ARGV[7]) then after = ids[#ids] end
 end
 
@@ -60,4 +66,4 @@ if #gone > 0 then
 	call('HDEL', key .. 'bad', unpack(gone))
 	call('ZREM', key .. 'bad:ids', unpack(gone))
 end
-return { #gone, after, full }
+return { #gone, after ~= '' and last and after .. '/' .. last or after, full }
