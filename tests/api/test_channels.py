@@ -1,6 +1,8 @@
 """Rows on to Postgres: what is accepted, how it arrives, what callers see."""
 
 import json
+import os
+import subprocess
 import threading
 import time
 
@@ -9,6 +11,7 @@ import pytest
 from access import make_token
 from channels import LINES, act, bring, info, quarantine, rows_path, spool, wait_empty
 from conftest import wait_state
+from redisproc import AclRedis
 from server import wait_until
 
 # -- rows -----------------------------------------------------------------
@@ -457,6 +460,63 @@ def test_a_full_quarantine_stops_the_channel(world):
     act(client, "c", "purge", all=True)
     wait_empty(client, "c")
     assert int(client.postgres.one("SELECT count(*) FROM cap")) == 100 - stopped["quarantine_rows"]
+
+
+# -- settings -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "conninfo, word",
+    [
+        ("host=a password=x", "password in postgres.password_file"),
+        ("service=x", "no service file"),
+        ("hots=a", "hots"),
+        ("host=" + ",".join("a" * 17), "at most 16 hosts"),
+        ("postgresql://a:b@h/d", "password_file"),
+    ],
+)
+def test_a_conninfo_that_is_none(place, conninfo, word):
+    file = place.folder / "conf"
+    file.write_text(f"[http]\nlisten = 127.0.0.1:0\n[postgres]\nconninfo = {conninfo}\n")
+    done = subprocess.run(
+        [os.environ["SCHEDD"], "--check", "-c", str(file)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 78, done
+    assert f'{file}:4: [postgres "main"] conninfo: expected' in done.stderr and word in done.stderr
+
+
+def test_the_environment_says_nothing(world):
+    """Only the settings say where the database is."""
+    env = {"PGHOST": "no.such.host.invalid", "PGPASSWORD": "x", "PGSERVICE": "no", "PGOPTIONS": "-c nothing=1"}
+    client = world({"c": {"table": "envt"}}, "CREATE TABLE envt (a text)", env=env)
+    bring(client, "c", {"a": "1"})
+
+
+def test_under_the_acl(place, postgres):
+    """etc/redis-acl.conf has the commands of channels, too."""
+    postgres.make("CREATE TABLE acl (a text CHECK (a <> 'bad'))")
+    redis = place.redis(kind=AclRedis)
+    schedd = place.schedd({**postgres.settings({"c": {"table": "acl"}}), **redis.settings()})
+    with schedd.client() as client:
+        wait_state(client, "c", "running")
+        assert bring(client, "c", {"a": "1"}, {"a": "bad"})["quarantined"] == 1
+        (bad,) = quarantine(client, "c")
+        assert client.call("PATCH", f"/v1/channels/c/quarantine/{bad['id']}", {"row": {"a": "2"}}).status == 200
+        assert act(client, "c", "retry", all=True) == 1
+        queue = held(client, "t")
+        body = {"worker": "w1", "finished": ["t"], "rows": {"c": [{"a": "3"}]}}
+        assert queue.post("report", body).status == 200
+        client.call("PATCH", "/v1/channels/c", {"paused": True})
+        client.call("PATCH", "/v1/channels/c", {"paused": False})
+        wait_empty(client, "c")
+        assert values(client_of(client, postgres), "acl") == ["1", "2", "3"]
+    assert not [line for line in schedd.lines if "NOPERM" in line.text]
+
+
+def client_of(client, postgres):
+    """The client, which then knows its database."""
+    client.postgres = postgres
+    return client
 
 
 # -- who may --------------------------------------------------------------
