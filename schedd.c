@@ -20,6 +20,7 @@
 #include "core/loop.h"
 #include "core/mem.h"
 #include "core/metrics.h"
+#include "core/notify.h"
 #include "http/server.h"
 #include "janitor/janitor.h"
 #include "store/store.h"
@@ -32,9 +33,11 @@ struct program {
 
 	struct conf *conf;
 	struct loop *loop;
+	struct notify *notify;
 	struct store *store;
 	struct server *server;
 	struct janitor *janitor;
+	bool is_ready; /* the store was, once */
 	bool stopping;
 	bool drain_only; /* USR1: stay, but accept nothing */
 	bool drained;    /* and what was open then has ended */
@@ -69,6 +72,7 @@ exit_status(enum err err)
 	case ERR_LISTEN_FAILED:
 		return EX_OSERR;
 	case ERR_STATE_DIR:
+	case ERR_LOG_FILE:
 		return EX_CANTCREAT;
 	case ERR_STATE_LOCKED:
 		return EX_TEMPFAIL;
@@ -99,19 +103,14 @@ usage(FILE *to)
 	      "              [--section.key=value ...]\n"
 	      "\n"
 	      "A task scheduler for fleets of workers: HTTP API, tasks in "
-	      "Redis.\n"
-	      "\n"
-	      "  -c FILE               read settings from FILE\n"
-	      "  --check               say whether the settings are valid, "
-	      "and exit\n"
-	      "  --print-config        print all settings and where they "
-	      "come from\n"
-	      "  --section.key=value   a setting, over the file "
-	      "(--http.listen=127.0.0.1:0)\n"
-	      "  --version, --help\n"
-	      "\n"
-	      "Settings: docs/config.md. Signals: TERM and INT drain and stop, "
-	      "USR1 drains,\nHUP reads the settings again.\n",
+	      "Redis.\n\n",
+	    to);
+#define O(words, does) fprintf(to, "  %-21s %s\n", words, does);
+#include "schedd.def"
+#undef O
+	fputs("\nSettings: schedd.conf(5). Signals: TERM and INT drain and "
+	      "stop, USR1 drains,\nHUP reads the settings again and opens the "
+	      "log's files anew.\n",
 	    to);
 }
 
@@ -158,10 +157,27 @@ read_args(struct program *p, int argc, char **argv, bool *done)
 	return ERR_OK;
 }
 
+/* Opens the files that the log is to go to. */
+static enum err
+prepare_log(const struct conf *conf, struct buf *why)
+{
+	struct log_files files = {
+	    .common = conf->log_file, .errors = conf->log_file_error};
+
+	for (int i = 0; i < LOG_COMPONENT_COUNT; i++)
+		files.of[i] = conf->log_files[i];
+	return log_files_prepare(&files, why);
+}
+
+/* What was set at run time ends with it. */
 static void
 apply_conf(const struct conf *conf)
 {
 	log_set_level(conf->log_level);
+	for (int i = 0; i < LOG_COMPONENT_COUNT; i++)
+		log_set_component_level(
+		    (enum log_component)i, conf->log_levels[i]);
+	log_set_rate(conf->log_rate);
 	clock_set_offset_ms(conf->debug_clock_offset_ms);
 }
 
@@ -182,6 +198,28 @@ raise_fd_limit(const struct conf *conf)
 		log_warn("server.fd_limit", "limit=%llu wanted=%llu",
 		    (unsigned long long)limit.rlim_cur,
 		    (unsigned long long)want);
+}
+
+/* What goes on, for the service manager: "systemctl status". */
+static void
+add_status(struct buf *out, void *arg)
+{
+	const struct program *p = arg;
+	const char *why;
+
+	if (p->stopping)
+		buf_add_str(out, "stopping");
+	else if (p->drain_only)
+		buf_add_str(out, p->drained ? "drained" : "draining");
+	else if (!store_is_ready(p->store, &why))
+		buf_addf(out, "%s: %s",
+		    p->is_ready ? "degraded" : "waiting for Redis", why);
+	else if (server_is_over_memory(p->server))
+		buf_add_str(out, "degraded: over limits.max_memory, pushes "
+				 "are refused");
+	else
+		buf_addf(
+		    out, "ready, durability: %s", store_durability(p->store));
 }
 
 static void
@@ -209,6 +247,7 @@ start(struct program *p, struct buf *why)
 	loop_on_signal(p->loop, SIGHUP, on_reload, p);
 	log_info("server.starting", "version=%s pid=%d", SCHEDD_VERSION,
 	    (int)getpid());
+	p->notify = notify_open(p->loop, add_status, p);
 	err = store_open(&p->store, p->loop, p->conf, why);
 	if (err != ERR_OK)
 		return err;
@@ -225,6 +264,7 @@ static void
 begin_stop(struct program *p)
 {
 	p->stopping = true;
+	notify_stopping(p->notify, p->conf->server_drain_ms);
 	if (p->drain_only) {
 		if (p->drained)
 			stop_on_drained(p);
@@ -256,6 +296,8 @@ start_on_ready(enum err err, struct span why, void *arg)
 	}
 	if (err == ERR_OK) {
 		log_info("server.ready", "backend=%s", p->conf->redis[0].name);
+		p->is_ready = true;
+		notify_ready(p->notify);
 		return;
 	}
 	p->status = fail(err, why);
@@ -307,12 +349,18 @@ reload(struct program *p, struct buf *why)
 	    conf_load(&next, p->conf_file, p->settings, p->setting_count, why);
 
 	if (err == ERR_OK)
+		err = prepare_log(next, why);
+	if (err == ERR_OK) {
 		err = server_prepare(p->server, next, why);
+		if (err != ERR_OK)
+			log_files_take(false);
+	}
 	conf_free(next);
 	if (err != ERR_OK)
 		return err;
 	err = conf_reload(
 	    p->conf, p->conf_file, p->settings, p->setting_count, why);
+	log_files_take(err == ERR_OK);
 	server_reloaded(p->server, err == ERR_OK);
 	return err;
 }
@@ -321,15 +369,17 @@ static void
 on_reload(int signo, void *arg)
 {
 	struct program *p = arg;
+	char text[1024];
 	struct buf why;
 	enum err err;
 
 	(void)signo;
+	/* Whatever becomes of the settings: somebody may have moved them. */
+	log_files_reopen();
 	buf_init(&why, 4096);
+	notify_reloading(p->notify);
 	err = reload(p, &why);
 	if (err != ERR_OK) {
-		char text[1024];
-
 		log_error("conf.refused", "error=E%03d reason=%s",
 		    err_info(err)->number,
 		    log_quote(text, sizeof(text), buf_span(&why)));
@@ -337,8 +387,10 @@ on_reload(int signo, void *arg)
 		apply_conf(p->conf);
 		store_reloaded(p->store);
 		log_info("conf.reloaded", "file=%s",
-		    p->conf_file != NULL ? p->conf_file : "-");
+		    log_quote(text, sizeof(text),
+			span_of(p->conf_file != NULL ? p->conf_file : "-")));
 	}
+	notify_reloaded(p->notify);
 	buf_clear(&why);
 }
 
@@ -376,6 +428,7 @@ run(struct program *p)
 	janitor_free(p->janitor);
 	server_free(p->server);
 	store_free(p->store);
+	notify_free(p->notify);
 	loop_free(p->loop);
 	buf_clear(&why);
 	return p->status;
@@ -411,6 +464,8 @@ main(int argc, char **argv)
 	    conf_load(&p.conf, p.conf_file, p.settings, p.setting_count, &why);
 	if (err == ERR_OK)
 		err = store_check_conf(p.conf, &why);
+	if (err == ERR_OK && !p.print && !p.check)
+		err = prepare_log(p.conf, &why);
 	if (err != ERR_OK) {
 		status = fail(err, buf_span(&why));
 	} else if (p.print) {
@@ -419,8 +474,10 @@ main(int argc, char **argv)
 		puts("the settings are valid");
 		status = EX_OK;
 	} else {
+		log_files_take(true);
 		apply_conf(p.conf);
 		status = run(&p);
+		log_files_close();
 	}
 	buf_clear(&why);
 	conf_free(p.conf);

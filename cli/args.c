@@ -131,6 +131,17 @@ keep_option(
 	return ERR_OK;
 }
 
+const struct opt *
+args_option(const struct args *a, const struct cmd_set *set, const char *word,
+    size_t len)
+{
+	const struct opt *opt = opt_find(set->globals, word, len);
+
+	if (opt == NULL && a->cmd != NULL)
+		opt = opt_find(a->cmd->opts, word, len);
+	return opt;
+}
+
 /* next is the word behind, NULL when there is none; *used says that it was
  * the option's value. */
 static enum err
@@ -139,10 +150,8 @@ take_option(struct args *a, const struct cmd_set *set, const char *word,
 {
 	size_t len = strcspn(word, "=");
 	const char *value = word[len] == '=' ? word + len + 1 : NULL;
-	const struct opt *opt = opt_find(set->globals, word, len);
+	const struct opt *opt = args_option(a, set, word, len);
 
-	if (opt == NULL && a->cmd != NULL)
-		opt = opt_find(a->cmd->opts, word, len);
 	if (opt == NULL) {
 		if (a->cmd != NULL)
 			buf_addf(why, "%s: ", a->cmd->words);
@@ -159,6 +168,7 @@ take_option(struct args *a, const struct cmd_set *set, const char *word,
 		*used = true;
 	}
 	if (opt->value != NULL && value == NULL) {
+		a->open = opt;
 		buf_addf(why, "option --%s needs a value: %s", opt->name,
 		    opt->value);
 		return ERR_USAGE;
@@ -168,9 +178,8 @@ take_option(struct args *a, const struct cmd_set *set, const char *word,
 
 /* ---- the whole -------------------------------------------------------- */
 
-/* The nth name in "QUEUE [PAYLOAD]", without brackets. */
-static struct span
-argument_name(const struct cmd *cmd, size_t n)
+struct span
+cmd_argument(const struct cmd *cmd, size_t n)
 {
 	const char *p = cmd->arguments;
 
@@ -193,7 +202,7 @@ check_count(const struct args *a, struct buf *why)
 		return ERR_USAGE;
 	}
 	if (a->word_count < a->cmd->min) {
-		name = argument_name(a->cmd, a->word_count);
+		name = cmd_argument(a->cmd, a->word_count);
 		buf_addf(
 		    why, "%s: %.*s is missing", a->cmd->words, SPAN_ARG(name));
 		return ERR_USAGE;
@@ -214,14 +223,21 @@ check_required(const struct args *a, struct buf *why)
 	return ERR_OK;
 }
 
-/* What can be said only at the end of the line. */
+/* What can be said only at the end of the line. A noun alone shows what it
+ * has, where that takes no argument. */
 static enum err
-check_all(const struct args *a, const struct cmd_set *set, struct buf *why)
+check_all(struct args *a, const struct cmd_set *set, struct buf *why)
 {
+	const struct cmd *show;
 	enum err err;
 
 	if (args_has(a, "help") || args_has(a, "version"))
 		return ERR_OK;
+	if (a->cmd == NULL && a->noun != NULL) {
+		show = cmd_find(set, a->noun, "show");
+		if (show != NULL && show->min == 0)
+			a->cmd = show;
+	}
 	if (a->cmd != NULL) {
 		err = check_count(a, why);
 		return err != ERR_OK ? err : check_required(a, why);
@@ -233,26 +249,37 @@ check_all(const struct args *a, const struct cmd_set *set, struct buf *why)
 }
 
 enum err
-args_parse(struct args *a, const struct cmd_set *set, int argc,
-    char *const *argv, struct buf *why)
+args_read(struct args *a, const struct cmd_set *set, int count,
+    char *const *words, struct buf *why)
 {
 	enum err err = ERR_OK;
 	bool used;
 
 	*a = (struct args){0};
-	a->words = xcalloc((size_t)argc + 1, sizeof(*a->words));
-	a->given = xcalloc((size_t)argc + 1, sizeof(*a->given));
-	for (int i = 1; i < argc && err == ERR_OK; i++) {
+	a->words = xcalloc((size_t)count + 1, sizeof(*a->words));
+	a->given = xcalloc((size_t)count + 1, sizeof(*a->given));
+	for (int i = 0; i < count && err == ERR_OK; i++) {
 		used = false;
-		if (!a->options_ended && strcmp(argv[i], "--") == 0)
+		if (!a->options_ended && strcmp(words[i], "--") == 0)
 			a->options_ended = true;
-		else if (!a->options_ended && is_option(argv[i]))
-			err = take_option(a, set, argv[i],
-			    i + 1 < argc ? argv[i + 1] : NULL, &used, why);
+		else if (!a->options_ended && is_option(words[i]))
+			err = take_option(a, set, words[i],
+			    i + 1 < count ? words[i + 1] : NULL, &used, why);
 		else
-			err = take_word(a, set, argv[i], why);
+			err = take_word(a, set, words[i], why);
+		if (!a->options_ended)
+			a->plain_count = a->word_count;
 		i += used ? 1 : 0;
 	}
+	return err;
+}
+
+enum err
+args_parse(struct args *a, const struct cmd_set *set, int argc,
+    char *const *argv, struct buf *why)
+{
+	enum err err = args_read(a, set, argc - 1, argv + 1, why);
+
 	return err != ERR_OK ? err : check_all(a, set, why);
 }
 

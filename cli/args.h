@@ -32,9 +32,11 @@ struct opt {
 	const char *name;  /* without the dashes */
 	const char *value; /* what stands for its value in help; NULL = none */
 	const char *help;
-	char letter;   /* -q; 0 = none */
-	bool many;     /* may be given more than once */
-	bool required; /* the command needs it */
+	const char *words; /* that the value may be; NULL = others, too */
+	char letter;       /* -q; 0 = none */
+	bool list;         /* several of them, with commas between */
+	bool many;         /* may be given more than once */
+	bool required;     /* the command needs it */
 };
 
 struct cmd {
@@ -60,7 +62,9 @@ struct args {
 	size_t word_count;
 	struct args_given *given; /* options, in order */
 	size_t given_count;
-	bool options_ended; /* "--" came */
+	bool options_ended;     /* "--" came, */
+	size_t plain_count;     /* behind so many of the words */
+	const struct opt *open; /* the line ends where its value is due */
 };
 
 /*
@@ -70,6 +74,10 @@ struct args {
  */
 enum err args_parse(struct args *a, const struct cmd_set *set, int argc,
     char *const *argv, struct buf *why) MUST_CHECK;
+/* The same of words that are the beginning of a line: what is missing is not
+ * missed. */
+enum err args_read(struct args *a, const struct cmd_set *set, int count,
+    char *const *words, struct buf *why) MUST_CHECK;
 void args_clear(struct args *a);
 
 bool args_has(const struct args *a, const char *option);
@@ -81,6 +89,12 @@ const char *args_each(const struct args *a, const char *option, size_t *at);
 /* The argument at index, NULL past the last. */
 const char *args_word(const struct args *a, size_t index);
 
+/* The option that is spelled so (len bytes at word) at this place of the
+ * line; NULL when there is none. */
+const struct opt *args_option(const struct args *a, const struct cmd_set *set,
+    const char *word, size_t len);
+/* The nth name in "QUEUE [PAYLOAD]", without brackets. */
+struct span cmd_argument(const struct cmd *cmd, size_t n);
 /* The command with these words, NULL when there is none. */
 const struct cmd *cmd_find(
     const struct cmd_set *set, const char *first, const char *second);

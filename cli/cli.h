@@ -7,32 +7,37 @@
  * stderr.
  */
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "cli/args.h"
 #include "cli/client.h"
+#include "cli/settings.h"
 #include "cli/table.h"
+#include "cli/view.h"
 #include "core/buf.h"
 #include "core/str.h"
 
 struct cli {
 	const struct args *args;
-	struct client *client; /* NULL until cli_open_client */
+	struct client *client;
+	struct settings settings;
 	struct table_look look;
 	uint64_t timeout_ms;
 	bool json, quiet;
+	bool yes; /* do not ask */
 	bool stdout_is_terminal, stderr_is_terminal;
 	bool has_json; /* a document was written to stdout */
 };
 
-/* Reads the global options. */
+/* Reads settings and global options, and opens the client. */
 enum cli_exit cli_init(struct cli *c, const struct args *args);
 void cli_clear(struct cli *c);
 /* Writes out what stdout still holds; the exit code to end with. */
 enum cli_exit cli_finish(enum cli_exit result);
 
-/* ---- telling ---------------------------------------------------------- */
+/* ---- telling (tell.c) ------------------------------------------------- */
 
 /* "schedctl: ..." on stderr, cleaned. */
 void cli_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -54,9 +59,13 @@ bool cli_read_error_object(
 /* "E310 QUEUE_UNKNOWN: there is no such queue (detail)". */
 void cli_add_error(struct buf *out, const struct cli_error *e);
 
-/* After a failed client_call: says why, with a hint. */
+/* One cleaned line and its end. */
+void cli_add_line(struct buf *out, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
+
+/* After a failed client_call: says where, why, and what to try. */
 enum cli_exit cli_unreachable(struct cli *c);
-/* Says what an answer of 400 and above holds. */
+/* Says what an answer of 400 and above holds, and what to do about it. */
 enum cli_exit cli_refused(struct cli *c, const struct client_answer *answer);
 /* The answer is not what schedd answers. */
 enum cli_exit cli_bad_answer(struct cli *c, const char *what);
@@ -77,6 +86,10 @@ enum cli_exit cli_queue_path(
 /* The same of "/v1/channels/" and the command's first argument. */
 enum cli_exit cli_channel_path(
     struct cli *c, const char *tail, struct buf *path);
+/* A request, whose path is made here, for the queue that is the first
+ * argument. */
+enum cli_exit cli_call_queue(struct cli *c, struct client_request request,
+    const char *tail, struct client_answer *answer);
 /* What was built, with a NUL behind it; borrowed from the buffer. */
 const char *cli_path(struct buf *path);
 /* Refuses a name that no server takes, of an argument or option. */
@@ -98,11 +111,16 @@ void cli_write_line(struct cli *c, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* A JSON document and a line break; harmless on a terminal. */
 void cli_write_json(struct cli *c, struct span json);
-void cli_write_table(struct cli *c, const struct table *t);
+/* The same of a piece of one, without the line break. */
+void cli_write_json_part(struct cli *c, struct span json);
+void cli_write_table(struct cli *c, struct table *t);
+/* The same without headings: what there is to say about one thing. */
+void cli_write_facts(struct cli *c, struct table *t);
 /* The whole answer, for --json. */
 enum cli_exit cli_document(struct cli *c, const struct client_answer *answer);
-/* The answer, an object, for people (without the member skip) or as JSON. */
-enum cli_exit cli_show(
-    struct cli *c, const struct client_answer *answer, const char *skip);
+/* The answer as the view has it, or as JSON. what was expected is told when
+ * it is not that. */
+enum cli_exit cli_show(struct cli *c, const struct client_answer *answer,
+    view_fn *view, const char *what);
 
 #endif

@@ -1,14 +1,15 @@
-/* HTTP to one schedd, by libcurl; see client.h. */
+/* HTTP to one schedd, by libcurl; see client.h and client_priv.h. */
 
-#include "cli/client.h"
+#include "cli/client_priv.h"
 
 #include <ctype.h>
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
-
-#include <curl/curl.h>
+#include <time.h>
 
 #include "core/mem.h"
 #include "core/secret.h"
@@ -17,21 +18,11 @@
 enum {
 	CONNECT_TIMEOUT_MS = 3000,
 	ANSWER_MAX = 256 << 20,
+	ANSWER_KEEP = 1 << 20, /* of memory, for the next answer */
 	URL_MAX = 64 * 1024,
 	HEADER_MAX = 1024,
-	WHY_MAX = 512
-};
-
-struct client {
-	CURL *curl;
-	struct curl_slist *headers;
-	char *server;    /* as messages name it */
-	char *base;      /* what a path is put behind */
-	char *unix_path; /* NULL = TCP */
-	uint64_t timeout_ms;
-	struct buf url, answer, why;
-	char curl_text[CURL_ERROR_SIZE];
-	bool was_sent, was_refused;
+	WHY_MAX = 512,
+	FDS_MAX = 8
 };
 
 /* ---- the server's address --------------------------------------------- */
@@ -48,7 +39,7 @@ client_set_server(struct client *c, const char *server, struct buf *why)
 		    strlen(server + 5) >=
 			sizeof(((struct sockaddr_un *)0)->sun_path)) {
 			buf_addf(why,
-			    "'%s': expected unix:/path of at most "
+			    "server '%s': expected unix:/path of at most "
 			    "107 bytes",
 			    server);
 			return false;
@@ -98,11 +89,13 @@ client_check_server(const struct client *c, struct buf *why)
 	     url_has(url, CURLUPART_HOST) && !url_has(url, CURLUPART_QUERY) &&
 	     !url_has(url, CURLUPART_FRAGMENT);
 	if (!ok)
-		buf_addf(why, "'%s': expected http://host:port or unix:/path",
+		buf_addf(why,
+		    "server '%s': expected http://host:port or unix:/path",
 		    c->server);
 	else if (url_has(url, CURLUPART_USER) ||
 		 url_has(url, CURLUPART_PASSWORD)) {
-		buf_add_str(why, "expected http://host:port, without a user");
+		buf_add_str(
+		    why, "server: expected http://host:port, without a user");
 		ok = false;
 	}
 	curl_url_cleanup(url);
@@ -150,7 +143,7 @@ client_set_token(struct client *c, const char *file, struct buf *why)
 
 	if (strncmp(c->base, "https://", 8) != 0 && !is_this_machine(c)) {
 		buf_addf(why,
-		    "'%s': a token goes over https:// only, or to "
+		    "server '%s': a token goes over https:// only, or to "
 		    "this machine",
 		    c->server);
 		return ERR_USAGE;
@@ -242,11 +235,31 @@ client_open(
 	return ERR_OK;
 }
 
+struct client *
+client_twin(const struct client *like)
+{
+	struct client *c = xcalloc(1, sizeof(*c));
+
+	c->curl = curl_easy_duphandle(like->curl);
+	ASSERT(c->curl != NULL);
+	c->server = xstrdup(like->server);
+	c->base = xstrdup(like->base);
+	c->timeout_ms = like->timeout_ms;
+	buf_init(&c->url, URL_MAX);
+	buf_init(&c->answer, ANSWER_MAX);
+	buf_init(&c->why, WHY_MAX);
+	SET(CURLOPT_ERRORBUFFER, c->curl_text);
+	SET(CURLOPT_WRITEDATA, c);
+	return c;
+}
+
 void
 client_close(struct client *c)
 {
 	if (c == NULL)
 		return;
+	client_leave(c);
+	(void)curl_multi_cleanup(c->multi);
 	curl_easy_cleanup(c->curl);
 	curl_slist_free_all(c->headers);
 	free(c->server);
@@ -260,9 +273,11 @@ client_close(struct client *c)
 
 /* ---- one request ------------------------------------------------------ */
 
-static void
-client_set_request(struct client *c, const struct client_request *r)
+void
+client_prepare(struct client *c, const struct client_request *r)
 {
+	buf_reset(&c->answer, ANSWER_KEEP);
+	c->curl_text[0] = '\0';
 	buf_reset(&c->url, URL_MAX);
 	buf_add_str(&c->url, c->base);
 	buf_add_str(&c->url, r->path);
@@ -278,24 +293,58 @@ client_set_request(struct client *c, const struct client_request *r)
 		SET(CURLOPT_HTTPGET, 1L);
 	}
 	SET(CURLOPT_CUSTOMREQUEST, r->method);
-	SET(CURLOPT_TIMEOUT_MS, (long)(c->timeout_ms + r->wait_ms));
+	c->limit_ms =
+	    r->wait_ms + (r->timeout_ms > 0 ? r->timeout_ms : c->timeout_ms);
+	SET(CURLOPT_TIMEOUT_MS, (long)c->limit_ms);
 }
 
-#undef SET
+static enum client_fault
+client_find_fault(const struct client *c, CURLcode code, long os_errno)
+{
+	switch ((int)code) {
+	case CURLE_OPERATION_TIMEDOUT:
+		return c->was_refused ? CLIENT_FAULT_NO_ANSWER
+				      : CLIENT_FAULT_SLOW;
+	case CURLE_COULDNT_CONNECT:
+		return os_errno == EACCES || os_errno == EPERM
+			   ? CLIENT_FAULT_DENIED
+			   : CLIENT_FAULT_REFUSED;
+	case CURLE_COULDNT_RESOLVE_HOST:
+		return CLIENT_FAULT_NO_HOST;
+	case CURLE_PEER_FAILED_VERIFICATION:
+		return CLIENT_FAULT_UNTRUSTED;
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_CERTPROBLEM:
+		return CLIENT_FAULT_FILES;
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_UNSUPPORTED_PROTOCOL:
+	case CURLE_GOT_NOTHING:
+	case CURLE_RECV_ERROR:
+	case CURLE_SEND_ERROR:
+		return CLIENT_FAULT_CLOSED;
+	default:
+		return CLIENT_FAULT_OTHER;
+	}
+}
 
 static void
-client_explain(struct client *c, CURLcode code, const struct client_request *r)
+client_explain(struct client *c, CURLcode code)
 {
+	uint64_t connect_ms = CONNECT_TIMEOUT_MS;
 	long os_errno = 0;
-	double seconds = (double)(c->timeout_ms + r->wait_ms) / 1000;
+
+	if (connect_ms > c->limit_ms)
+		connect_ms = c->limit_ms;
 
 	(void)curl_easy_getinfo(c->curl, CURLINFO_OS_ERRNO, &os_errno);
+	c->fault = client_find_fault(c, code, os_errno);
 	buf_reset(&c->why, WHY_MAX);
 	if (code == CURLE_OPERATION_TIMEDOUT && c->was_refused)
-		buf_addf(&c->why, "no connection within %d s",
-		    CONNECT_TIMEOUT_MS / 1000);
+		buf_addf(&c->why, "no connection within %g s",
+		    (double)connect_ms / 1000);
 	else if (code == CURLE_OPERATION_TIMEDOUT)
-		buf_addf(&c->why, "no answer within %g s", seconds);
+		buf_addf(&c->why, "no answer within %g s",
+		    (double)c->limit_ms / 1000);
 	else if (code == CURLE_WRITE_ERROR)
 		buf_addf(&c->why, "the answer has more than %d MiB",
 		    ANSWER_MAX >> 20);
@@ -310,41 +359,136 @@ client_explain(struct client *c, CURLcode code, const struct client_request *r)
 	buf_add_char(&c->why, '\0');
 }
 
+/* What stands in the answer's head besides its status. */
+static void
+client_read_head(struct client *c, struct client_answer *out)
+{
+	struct curl_header *date = NULL;
+	curl_off_t retry_after = 0, took_us = 0;
+	time_t at;
+
+	(void)curl_easy_getinfo(c->curl, CURLINFO_RETRY_AFTER, &retry_after);
+	(void)curl_easy_getinfo(c->curl, CURLINFO_TOTAL_TIME_T, &took_us);
+	out->retry_after_s = retry_after > 0 ? (uint64_t)retry_after : 0;
+	out->took_us = took_us > 0 ? (uint64_t)took_us : 0;
+	if (curl_easy_header(c->curl, "Date", 0, CURLH_HEADER, -1, &date) !=
+	    CURLHE_OK)
+		return;
+	at = curl_getdate(date->value, NULL);
+	out->date_ms = at > 0 ? (int64_t)at * 1000 : 0;
+}
+
 enum err
-client_call(struct client *c, const struct client_request *request,
-    struct client_answer *out)
+client_end(struct client *c, CURLcode code, struct client_answer *out)
 {
 	long status = 0, sent = 0;
-	curl_off_t retry_after = 0, took_us = 0, connect_us = 0;
-	CURLcode code;
+	curl_off_t connect_us = 0;
 
 	*out = (struct client_answer){0};
-	buf_reset(&c->answer, ANSWER_MAX);
-	c->curl_text[0] = '\0';
-	client_set_request(c, request);
-	code = curl_easy_perform(c->curl);
 	(void)curl_easy_getinfo(c->curl, CURLINFO_REQUEST_SIZE, &sent);
 	(void)curl_easy_getinfo(c->curl, CURLINFO_CONNECT_TIME_T, &connect_us);
 	c->was_sent = sent > 0;
 	c->was_refused = sent == 0 && connect_us == 0;
 	if (code != CURLE_OK) {
-		client_explain(c, code, request);
+		client_explain(c, code);
 		return ERR_UNREACHABLE;
 	}
 	(void)curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
-	(void)curl_easy_getinfo(c->curl, CURLINFO_RETRY_AFTER, &retry_after);
-	(void)curl_easy_getinfo(c->curl, CURLINFO_TOTAL_TIME_T, &took_us);
 	out->status = (int)status;
 	out->body = buf_span(&c->answer);
-	out->retry_after_s = retry_after > 0 ? (uint64_t)retry_after : 0;
-	out->took_us = took_us > 0 ? (uint64_t)took_us : 0;
+	client_read_head(c, out);
 	return ERR_OK;
 }
+
+enum err
+client_call(struct client *c, const struct client_request *request,
+    struct client_answer *out)
+{
+	ASSERT(!c->is_under_way);
+	client_prepare(c, request);
+	return client_end(c, curl_easy_perform(c->curl), out);
+}
+
+/* ---- the same without waiting ------------------------------------------ */
+
+static void
+client_make_multi(struct client *c)
+{
+	if (c->multi != NULL)
+		return;
+	c->multi = curl_multi_init();
+	ASSERT(c->multi != NULL);
+	/* A look-up that hangs is not waited for when it is left. */
+	SET(CURLOPT_QUICK_EXIT, 1L);
+}
+
+void
+client_begin(struct client *c, const struct client_request *request)
+{
+	int running;
+
+	ASSERT(!c->is_under_way);
+	client_make_multi(c);
+	client_prepare(c, request);
+	ASSERT(curl_multi_add_handle(c->multi, c->curl) == CURLM_OK);
+	c->is_under_way = true;
+	(void)curl_multi_perform(c->multi, &running);
+}
+
+void
+client_wait(struct client *c, const int *fds, size_t n, uint64_t ms)
+{
+	struct curl_waitfd extra[FDS_MAX];
+	int running;
+
+	ASSERT(n <= FDS_MAX);
+	client_make_multi(c);
+	for (size_t i = 0; i < n; i++)
+		extra[i] = (struct curl_waitfd){
+		    .fd = fds[i], .events = CURL_WAIT_POLLIN};
+	(void)curl_multi_poll(c->multi, extra, (unsigned)n,
+	    ms > INT_MAX ? INT_MAX : (int)ms, NULL);
+	(void)curl_multi_perform(c->multi, &running);
+}
+
+bool
+client_is_done(struct client *c, enum err *err, struct client_answer *out)
+{
+	CURLMsg *message;
+	CURLcode code;
+	int left;
+
+	if (!c->is_under_way)
+		return false;
+	message = curl_multi_info_read(c->multi, &left);
+	if (message == NULL || message->msg != CURLMSG_DONE)
+		return false;
+	code = message->data.result;
+	client_leave(c);
+	*err = client_end(c, code, out);
+	return true;
+}
+
+void
+client_leave(struct client *c)
+{
+	if (c->is_under_way)
+		(void)curl_multi_remove_handle(c->multi, c->curl);
+	c->is_under_way = false;
+}
+
+#undef SET
 
 const char *
 client_why(const struct client *c)
 {
 	return c->why.len > 0 ? c->why.data : "";
+}
+
+enum client_fault
+client_fault(const struct client *c)
+{
+	return c->fault;
 }
 
 bool
@@ -357,6 +501,16 @@ bool
 client_was_refused(const struct client *c)
 {
 	return c->was_refused;
+}
+
+void
+client_copy_why(struct client *c, const struct client *other)
+{
+	buf_reset(&c->why, WHY_MAX);
+	buf_add_span(&c->why, buf_span(&other->why));
+	c->fault = other->fault;
+	c->was_sent = other->was_sent;
+	c->was_refused = other->was_refused;
 }
 
 const char *

@@ -20,6 +20,7 @@ struct client_request {
 	const char *path; /* "/v1/queues", encoded; see client_add_segment */
 	struct span body; /* JSON; empty = none */
 	uint64_t wait_ms; /* what the server may take on top of the timeout */
+	uint64_t timeout_ms; /* in place of the client's; 0 = that one */
 };
 
 struct client_answer {
@@ -27,6 +28,20 @@ struct client_answer {
 	struct span body;       /* borrowed until the next call */
 	uint64_t retry_after_s; /* 0 = not said */
 	uint64_t took_us;
+	int64_t date_ms; /* the server's clock, to the second; 0 = not said */
+};
+
+/* Why there was no answer, as far as it makes a difference to what to try. */
+enum client_fault {
+	CLIENT_FAULT_REFUSED,   /* nobody listens there */
+	CLIENT_FAULT_NO_HOST,   /* its name is not known */
+	CLIENT_FAULT_NO_ANSWER, /* no connection came about in time */
+	CLIENT_FAULT_DENIED,    /* we may not use the socket */
+	CLIENT_FAULT_UNTRUSTED, /* its certificate */
+	CLIENT_FAULT_FILES,     /* of --ca or --cert */
+	CLIENT_FAULT_CLOSED,    /* without an answer, or with none of HTTP */
+	CLIENT_FAULT_SLOW,      /* connected, and no answer in time */
+	CLIENT_FAULT_OTHER
 };
 
 struct client_options {
@@ -48,12 +63,29 @@ void client_close(struct client *c);
 enum err client_call(struct client *c, const struct client_request *request,
     struct client_answer *out) MUST_CHECK;
 
+/*
+ * The same without waiting for it, for who has keys or signals to look at:
+ * begin it, wait for it or for something else, look whether it is done. One
+ * request at a time; its body is kept until it is done or left.
+ */
+void client_begin(struct client *c, const struct client_request *request);
+/* Until something can be read from one of the descriptors (at most 8), the
+ * request went on, or so many ms have passed; also with none under way. */
+void client_wait(struct client *c, const int *fds, size_t n, uint64_t ms);
+/* True once, with *err and *out as of client_call. */
+bool client_is_done(struct client *c, enum err *err, struct client_answer *out);
+/* Whatever comes of it; it may have been carried out. */
+void client_leave(struct client *c);
+
 /* After UNREACHABLE: why, in a few words; and whether the server may have
  * got the request, so that it may have been carried out. */
 const char *client_why(const struct client *c);
+enum client_fault client_fault(const struct client *c);
 bool client_was_sent(const struct client *c);
 /* No connection came about at all. */
 bool client_was_refused(const struct client *c);
+/* Lets c say what the other would say of its last request. */
+void client_copy_why(struct client *c, const struct client *other);
 /* The server as messages name it. */
 const char *client_server(const struct client *c);
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/channel_view.h"
 #include "cli/cli.h"
 #include "cli/cmds.h"
 #include "cli/rows.h"
@@ -157,7 +158,9 @@ cmd_channel_show(struct cli *c)
 	if (result == CLI_DONE)
 		result = cli_get(c, cli_path(&path), &answer);
 	buf_clear(&path);
-	return result == CLI_DONE ? cli_show(c, &answer, NULL) : result;
+	return result == CLI_DONE ? cli_show(c, &answer, channel_view_add,
+					"expected a channel")
+				  : result;
 }
 
 static enum cli_exit

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "cli/channel_view.h"
 #include "cli/cli.h"
 #include "cli/cmds.h"
 #include "cli/rows.h"
@@ -133,7 +134,9 @@ cmd_quarantine_show(struct cli *c)
 	if (result == CLI_DONE)
 		result = cli_get(c, cli_path(&path), &answer);
 	buf_clear(&path);
-	return result == CLI_DONE ? cli_show(c, &answer, NULL) : result;
+	return result == CLI_DONE ? cli_show(c, &answer, channel_view_add_bad,
+					"expected a row")
+				  : result;
 }
 
 /* ---- retry, rm -------------------------------------------------------- */

@@ -105,7 +105,10 @@ help_add_overview(struct buf *out, const struct cmd_set *set, const char *noun)
 	}
 	buf_add_str(out, "\nglobal options:\n");
 	add_options(out, set->globals);
-	buf_add_str(out, "\n'schedctl help COMMAND' has the options of one "
-			 "command.\nexit: 0 done, 1 refused by the server, "
+	buf_add_str(out, "\nwhat stands in brackets is the variable that does "
+			 "the same; so do lines such as 'server = URL'\nin "
+			 "~/.config/schedctl.conf\n"
+			 "'schedctl help COMMAND' has the options of one "
+			 "command\nexit: 0 done, 1 refused by the server, "
 			 "2 usage, 3 unreachable, 4 partly done\n");
 }

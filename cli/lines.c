@@ -2,27 +2,27 @@
 
 #include "cli/lines.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/mem.h"
 
 enum { CHUNK = 64 * 1024 };
 
 struct lines {
+	struct source *source;
 	char *data;
 	size_t room;       /* max plus one chunk */
 	size_t begin, end; /* what was read and not yet given out */
+	size_t seen;       /* of that, looked at without finding a \n */
 	size_t max;
-	uint64_t number, bytes;
-	int fd;
-	bool is_over; /* the descriptor has no more */
+	uint64_t number, ordinal;
+	size_t file;
+	bool is_skipping; /* the line at the front is too long */
 };
 
 struct lines *
-lines_new(int fd, size_t max)
+lines_new(struct source *source, size_t max)
 {
 	struct lines *l = xcalloc(1, sizeof(*l));
 
@@ -30,7 +30,7 @@ lines_new(int fd, size_t max)
 	l->room = max + 2 + CHUNK;
 	l->data = xcalloc(l->room, 1);
 	l->max = max;
-	l->fd = fd;
+	l->source = source;
 	return l;
 }
 
@@ -43,90 +43,87 @@ lines_free(struct lines *l)
 	free(l);
 }
 
-/* Reads one piece behind what is there. False on an error. */
-static bool
+/* Reads one piece behind what is there. */
+static enum source_got
 lines_fill(struct lines *l)
 {
-	ssize_t n;
+	size_t n, file = source_index(l->source);
+	enum source_got got;
 
 	if (l->begin > 0) {
 		memmove(l->data, l->data + l->begin, l->end - l->begin);
 		l->end -= l->begin;
 		l->begin = 0;
 	}
-	do
-		n = read(l->fd, l->data + l->end, l->room - l->end);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return false;
-	l->is_over = n == 0;
-	l->end += (size_t)n;
-	return true;
+	got = source_read(l->source, l->data + l->end, l->room - l->end, &n);
+	l->end += n;
+	if (got != SOURCE_END && file != l->file) {
+		l->file = file;
+		l->number = 0;
+	}
+	return got;
 }
 
 /* Gives len bytes out, of which the last belong to the line's end. */
 static enum lines_got
 lines_give(struct lines *l, size_t len, size_t with_end, struct span *text)
 {
+	bool is_too_long = l->is_skipping;
+
 	*text = (struct span){l->data + l->begin, len};
 	if (with_end > len && len > 0 && text->p[len - 1] == '\r')
 		text->len--;
 	l->begin += with_end;
-	l->bytes += with_end;
+	l->seen = 0;
+	l->is_skipping = false;
 	l->number++;
-	return text->len > l->max ? LINES_TOO_LONG : LINES_LINE;
+	l->ordinal++;
+	return is_too_long || text->len > l->max ? LINES_TOO_LONG : LINES_LINE;
 }
 
-/* The line at the front is longer than may be: drops it to its end. */
-static enum lines_got
-lines_skip(struct lines *l)
+/* There is no line end in what is there. */
+static enum source_got
+lines_more(struct lines *l)
 {
-	const char *newline;
-
-	for (;;) {
-		newline = memchr(l->data + l->begin, '\n', l->end - l->begin);
-		if (newline != NULL) {
-			size_t n = (size_t)(newline - l->data) + 1 - l->begin;
-
-			l->begin += n;
-			l->bytes += n;
-			break;
-		}
-		l->bytes += l->end - l->begin;
-		l->begin = l->end = 0;
-		if (l->is_over)
-			break;
-		if (!lines_fill(l))
-			return LINES_ERROR;
+	l->seen = l->end - l->begin;
+	if (l->is_skipping || l->seen > l->max + 1) {
+		l->is_skipping = true;
+		l->begin = l->end = l->seen = 0;
 	}
-	l->number++;
-	return LINES_TOO_LONG;
+	return lines_fill(l);
 }
 
 enum lines_got
 lines_next(struct lines *l, struct span *text)
 {
-	size_t seen = 0, have; /* of what is there, looked at without \n */
-	const char *newline;
+	const char *front, *newline;
+	size_t have;
 
 	for (;;) {
+		front = l->data + l->begin;
 		have = l->end - l->begin;
-		newline = memchr(l->data + l->begin + seen, '\n', have - seen);
+		newline = memchr(front + l->seen, '\n', have - l->seen);
 		if (newline != NULL) {
-			have = (size_t)(newline - l->data) - l->begin;
+			have = (size_t)(newline - front);
 			return lines_give(l, have, have + 1, text);
 		}
-		if (have > l->max + 1)
-			return lines_skip(l);
-		seen = have;
-		if (l->is_over)
-			break;
-		if (!lines_fill(l))
+		switch (lines_more(l)) {
+		case SOURCE_WAIT:
+			return LINES_WAIT;
+		case SOURCE_END:
+			return LINES_END;
+		case SOURCE_ERROR:
+			l->begin = l->end = l->seen = 0;
 			return LINES_ERROR;
+		case SOURCE_NEXT:
+			have = l->end - l->begin;
+			if (have > 0 || l->is_skipping)
+				return lines_give(l, have, have, text);
+			continue;
+		case SOURCE_BYTES:
+			continue;
+		}
 	}
-	if (have == 0)
-		return LINES_END;
-	return lines_give(l, have, have, text);
 }
 
 uint64_t
@@ -136,7 +133,13 @@ lines_number(const struct lines *l)
 }
 
 uint64_t
-lines_bytes(const struct lines *l)
+lines_ordinal(const struct lines *l)
 {
-	return l->bytes;
+	return l->ordinal;
+}
+
+size_t
+lines_file(const struct lines *l)
+{
+	return l->file;
 }

@@ -3,9 +3,11 @@
 
 #include <locale.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/cli.h"
 #include "cli/cmds.h"
+#include "cli/complete.h"
 #include "core/version.h"
 
 enum { TEXT_MAX = 1 << 20 };
@@ -67,6 +69,8 @@ main(int argc, char **argv)
 	enum cli_exit result;
 
 	(void)setlocale(LC_CTYPE, "");
+	if (argc > 1 && strcmp(argv[1], COMPLETE_WORD) == 0)
+		return (int)complete(&cmd_set, argc - 2, argv + 2);
 	buf_init(&why, TEXT_MAX);
 	if (args_parse(&args, &cmd_set, argc, argv, &why) != ERR_OK) {
 		result = cli_usage(&none, "%.*s", SPAN_ARG(buf_span(&why)));

@@ -1,450 +1,130 @@
-/* Pushing a stream of lines in batches; see push.h. */
+/*
+ * The loop of a push: reads lines and builds batches while others are under
+ * way, sends in the order of the lines, waits where it must; see push.h and
+ * push_priv.h. Batches leave the list from its front, once they are through
+ * and all before them are: what is acknowledged is always a beginning of the
+ * input, and that is what the resume file notes.
+ */
 
 #include "cli/push.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-#include "cli/lines.h"
-#include "cli/progress.h"
-#include "cli/rows.h"
-#include "core/arena.h"
+#include "cli/push_priv.h"
 #include "core/clock.h"
 
 enum {
-	BATCH_LINES = 500,
 	BATCH_BYTES = 4 << 20,
-	BODY_KEEP = 2 * BATCH_BYTES, /* of memory, for the next batch */
+	BATCH_LINES = 8192, /* of which most are blank or unfit */
+	REFUSED_BYTES = 1 << 20,
 	LINE_MAX_BYTES = 1 << 20,
-	TEXT_MAX = 1 << 30,
-	REASON_MAX = 4096,
-	ARENA_MAX = 1 << 30
+	LINGER_US = 50000, /* a batch that is not full waits for more lines */
+	DRAW_MS = 200,
+	SAVE_EVERY_US = 100000, /* what is acknowledged, and on a slow disk */
+	SAVE_SHARE = 4          /* not more than a part of the time */
 };
 
-struct push {
-	struct cli *c;
-	const struct push_plan *plan;
-	struct lines *lines;
-	struct progress progress;
+/* ---- through ---------------------------------------------------------- */
 
-	struct push_item items[BATCH_LINES];
-	size_t count;
-	struct buf text; /* the items' JSON */
-	struct buf body; /* of one request */
-
-	uint64_t queued, known, refused;
-	int64_t deadline_us; /* of the batch; moves on with every progress */
-	struct buf reason;   /* why a batch must wait or stop */
-	uint64_t retry_s;
-	bool has_answered;  /* the server did, at least once */
-	bool has_waited;    /* told for this batch */
-	enum cli_exit stop; /* anything but DONE: nothing more is sent */
-};
-
-/* What became of a request. */
-enum push_got {
-	GOT_ALL,   /* nothing of it is pending */
-	GOT_BUSY,  /* what is pending can be sent again later; see reason */
-	GOT_FAULT, /* refused for one of its tasks */
-	GOT_STOP   /* told; see stop */
-};
-
-/* ---- telling ---------------------------------------------------------- */
-
-/* One result as a member of the list that --json prints. */
 static void
-write_result(struct push *p, uint64_t line, struct span id, const char *status,
-    struct span rest)
+push_stop(struct push *p, enum cli_exit why, const struct buf *text)
 {
-	struct buf out;
-
-	if (!p->c->json)
-		return;
-	buf_init(&out, TEXT_MAX);
-	buf_addf(&out, "%s{\"line\":%llu,\"status\":\"%s\"",
-	    p->queued + p->known + p->refused > 1 ? "," : "",
-	    (unsigned long long)line, status);
-	if (id.len > 0)
-		buf_addf(&out, ",\"id\":\"%.*s\"", SPAN_ARG(id));
-	buf_add_span(&out, rest);
-	buf_add_char(&out, '}');
-	cli_write(p->c, buf_span(&out));
-	buf_clear(&out);
-}
-
-/* Tells of a refused line. error is the object as JSON. */
-static void
-refuse_line(struct push *p, uint64_t line, struct span id, struct span error)
-{
-	struct arena *a = arena_new(ARENA_MAX);
-	struct cli_error e;
-	struct buf text;
-
-	p->refused++;
-	buf_init(&text, TEXT_MAX);
-	buf_add_str(&text, ",\"error\":");
-	buf_add_span(&text, error);
-	write_result(p, line, id, "refused", buf_span(&text));
-	buf_reset(&text, TEXT_MAX);
-	if (cli_read_error_object(error, a, &e))
-		cli_add_error(&text, &e);
 	progress_clear(&p->progress);
-	cli_say("line %llu: %.*s", (unsigned long long)line,
-	    SPAN_ARG(buf_span(&text)));
-	buf_clear(&text);
-	arena_free(a);
+	cli_say("%.*s", SPAN_ARG(buf_span(text)));
+	if (p->stop == CLI_DONE)
+		p->stop = why;
 }
 
-/* A line that was not sent at all. */
-static void
-refuse_own(struct push *p, uint64_t line, enum err err, struct span detail)
-{
-	const struct err_info *info = err_info(err);
-	struct buf error;
-
-	buf_init(&error, TEXT_MAX);
-	buf_addf(&error, "{\"code\":%d,\"name\":\"%s\",\"text\":", info->number,
-	    info->name);
-	buf_add_json(&error, span_of(info->text));
-	if (detail.len > 0) {
-		buf_add_str(&error, ",\"detail\":");
-		buf_add_json(&error, detail);
-	}
-	buf_add_char(&error, '}');
-	refuse_line(p, line, SPAN(""), buf_span(&error));
-	buf_clear(&error);
-}
-
-static struct span
-item_id(const struct push *p, const struct push_item *item)
-{
-	return (struct span){p->text.data + item->id_at, item->id_len};
-}
-
-static void
-refuse_pending(struct push *p, size_t from, size_t n, struct span error)
-{
-	for (size_t i = from; i < from + n; i++)
-		if (p->items[i].is_pending) {
-			p->items[i].is_pending = false;
-			refuse_line(p, p->items[i].line,
-			    item_id(p, &p->items[i]), error);
-		}
-}
-
-/* ---- answers ---------------------------------------------------------- */
-
-static enum push_got
-stop_here(struct push *p, enum cli_exit why)
-{
-	p->stop = why;
-	return GOT_STOP;
-}
-
-static void
-set_reason(struct push *p, const struct cli_error *e, uint64_t retry_s)
-{
-	buf_reset(&p->reason, REASON_MAX);
-	cli_add_error(&p->reason, e);
-	p->retry_s = retry_s > 0 ? retry_s : 1;
-}
-
+/* Writes the refused of one batch. False (and told) when that failed. */
 static bool
-is_number(struct span code, int number)
+write_refused(struct push *p, struct span text)
 {
-	uint64_t n;
+	struct buf why;
+	ssize_t n = 0;
 
-	return str_to_u64(code, &n) && n == (uint64_t)number;
-}
-
-/* Is it the fault of a task, not of the request or the queue? */
-static bool
-is_task_fault(const struct cli_error *e)
-{
-	static const enum err faults[] = {ERR_BODY_NOT_JSON, ERR_BODY_NOT_UTF8,
-	    ERR_BODY_TOO_DEEP, ERR_FIELD_TYPE, ERR_FIELD_MISSING,
-	    ERR_FIELD_RANGE, ERR_FIELD_UNKNOWN, ERR_FIELD_DUPLICATE,
-	    ERR_FIELD_CONFLICT, ERR_TASK_ID_BAD, ERR_RUN_AT_BAD,
-	    ERR_BODY_TOO_LARGE};
-
-	for (size_t i = 0; i < COUNT_OF(faults); i++)
-		if (is_number(e->code, err_info(faults[i])->number))
-			return true;
-	return false;
-}
-
-/* One task of an answer. False when it is not understood. */
-static bool
-apply_result(struct push *p, struct push_item *item, const struct span *f,
-    struct arena *a, uint64_t retry_s)
-{
-	struct span id = item_id(p, item);
-	struct cli_error e;
-	char state[64];
-
-	if (span_is(f[0], "refused")) {
-		if (!cli_read_error_object(f[2], a, &e))
-			return false;
-		if (is_number(e.code, err_info(ERR_QUEUE_FULL)->number)) {
-			set_reason(p, &e, retry_s);
-			return true;
-		}
-		item->is_pending = false;
-		refuse_line(p, item->line, id, f[2]);
-		return true;
-	}
-	item->is_pending = false;
-	if (span_is(f[0], "queued") ||
-	    (item->may_be_there && item->has_made_id)) {
-		p->queued++;
-		write_result(p, item->line, id, "queued", SPAN(""));
-		return true;
-	}
-	p->known++;
-	(void)snprintf(
-	    state, sizeof(state), ",\"state\":\"%.*s\"", SPAN_ARG(f[1]));
-	write_result(p, item->line, id, "exists", span_of(state));
-	return span_is(f[0], "exists");
-}
-
-/* The answer's tasks are those of the request, in their order. */
-static bool
-apply_results(struct push *p, size_t from, size_t n, struct arena *a,
-    const struct client_answer *answer)
-{
-	static const struct row_field list[] = {{"tasks", false}};
-	static const struct row_field fields[] = {
-	    {"status", false}, {"state", false}, {"error", true}};
-	struct span tasks, f[3];
-	struct scan s;
-
-	if (!row_read_all(answer->body, a, list, 1, &tasks))
-		return false;
-	scan_init(&s, tasks);
-	if (!scan_array(&s))
-		return false;
-	for (size_t i = from; i < from + n; i++) {
-		if (!p->items[i].is_pending)
+	for (size_t at = 0; at < text.len; at += (size_t)n) {
+		do
+			n = write(p->refused_fd, text.p + at, text.len - at);
+		while (n < 0 && errno == EINTR);
+		if (n >= 0)
 			continue;
-		if (!scan_item(&s) || !row_read(&s, a, fields, 3, f) ||
-		    !apply_result(p, &p->items[i], f, a, answer->retry_after_s))
-			return false;
-	}
-	return !scan_item(&s) && scan_end(&s) == ERR_OK;
-}
-
-static size_t
-count_pending(const struct push *p, size_t from, size_t n)
-{
-	size_t count = 0;
-
-	for (size_t i = from; i < from + n; i++)
-		count += p->items[i].is_pending;
-	return count;
-}
-
-static void
-move_deadline(struct push *p)
-{
-	p->deadline_us =
-	    clock_mono_us_fresh() + (int64_t)p->c->timeout_ms * 1000;
-}
-
-static enum push_got
-got_results(
-    struct push *p, size_t from, size_t n, const struct client_answer *answer)
-{
-	struct arena *a = arena_new(ARENA_MAX);
-	size_t before = count_pending(p, from, n), left;
-	bool ok = apply_results(p, from, n, a, answer);
-
-	arena_free(a);
-	if (!ok) {
-		progress_clear(&p->progress);
-		return stop_here(
-		    p, cli_bad_answer(p->c, "expected the result of a push"));
-	}
-	left = count_pending(p, from, n);
-	if (left < before)
-		move_deadline(p);
-	return left > 0 ? GOT_BUSY : GOT_ALL;
-}
-
-/* The outcome of what is pending is not known. */
-static void
-mark_sent(struct push *p, size_t from, size_t n)
-{
-	for (size_t i = from; i < from + n; i++)
-		if (p->items[i].is_pending)
-			p->items[i].may_be_there = true;
-}
-
-static enum push_got
-got_refusal(
-    struct push *p, size_t from, size_t n, const struct client_answer *answer)
-{
-	static const struct row_field fields[] = {{"error", true}};
-	struct arena *a = arena_new(ARENA_MAX);
-	enum push_got got = GOT_STOP;
-	struct cli_error e;
-	struct span object;
-	int status = answer->status;
-
-	if (!row_read_all(answer->body, a, fields, 1, &object) ||
-	    !cli_read_error_object(object, a, &e)) {
-		/* Not schedd's; told below. */
-	} else if (status == 429 || status == 503 || status == 504 ||
-		   status == 507) {
-		if (status == 504)
-			mark_sent(p, from, n);
-		set_reason(p, &e, answer->retry_after_s);
-		got = GOT_BUSY;
-	} else if (is_number(e.code, err_info(ERR_PAYLOAD_TOO_LARGE)->number) ||
-		   (is_task_fault(&e) && count_pending(p, from, n) == 1)) {
-		refuse_pending(p, from, n, object);
-		got = GOT_ALL;
-	} else if (is_task_fault(&e)) {
-		got = GOT_FAULT;
-	}
-	arena_free(a);
-	if (got == GOT_STOP) {
-		progress_clear(&p->progress);
-		return stop_here(p, cli_refused(p->c, answer));
-	}
-	return got;
-}
-
-static enum push_got
-got_nothing(struct push *p, size_t from, size_t n)
-{
-	if (!p->has_answered) {
-		progress_clear(&p->progress);
-		return stop_here(p, cli_unreachable(p->c));
-	}
-	if (client_was_sent(p->c->client))
-		mark_sent(p, from, n);
-	buf_reset(&p->reason, REASON_MAX);
-	buf_addf(&p->reason, "cannot reach %s: %s", client_server(p->c->client),
-	    client_why(p->c->client));
-	p->retry_s = 1;
-	return GOT_BUSY;
-}
-
-/* ---- sending ---------------------------------------------------------- */
-
-static enum push_got
-send_range(struct push *p, size_t from, size_t n)
-{
-	struct client_request request = {
-	    .method = "POST", .path = p->plan->path};
-	struct client_answer answer;
-	const char *mark = "";
-
-	buf_reset(&p->body, BODY_KEEP);
-	buf_add_str(&p->body, "{\"tasks\":[");
-	for (size_t i = from; i < from + n; i++) {
-		if (!p->items[i].is_pending)
-			continue;
-		buf_add_str(&p->body, mark);
-		buf_add(
-		    &p->body, p->text.data + p->items[i].at, p->items[i].len);
-		mark = ",";
-	}
-	buf_add_str(&p->body, "]}");
-	ASSERT(!p->body.failed);
-	request.body = buf_span(&p->body);
-	if (client_call(p->c->client, &request, &answer) != ERR_OK)
-		return got_nothing(p, from, n);
-	p->has_answered = true;
-	if (answer.status == 200 || answer.status == 201)
-		return got_results(p, from, n, &answer);
-	return got_refusal(p, from, n, &answer);
-}
-
-/* Waits as the server asked. False when that is past the deadline. */
-static bool
-wait_for_server(struct push *p)
-{
-	int64_t now = clock_mono_us_fresh();
-	struct timespec wait = {.tv_sec = (time_t)p->retry_s};
-
-	if (now + (int64_t)p->retry_s * 1000000 > p->deadline_us) {
-		progress_clear(&p->progress);
-		cli_say("gave up: %.*s", SPAN_ARG(buf_span(&p->reason)));
+		buf_init(&why, PUSH_REASON_MAX);
+		buf_addf(&why, "cannot write '%s': %s", p->plan->refused,
+		    strerror(errno));
+		push_stop(p, CLI_REFUSED, &why);
+		buf_clear(&why);
 		return false;
 	}
-	if (!p->has_waited && !p->c->quiet) {
-		progress_clear(&p->progress);
-		cli_say("waiting: %.*s", SPAN_ARG(buf_span(&p->reason)));
-	}
-	p->has_waited = true;
-	while (nanosleep(&wait, &wait) != 0 && errno == EINTR)
-		continue;
+	p->mark.refused_bytes += text.len;
 	return true;
 }
 
-/* Sends until nothing of the range is pending, or p->stop. A request that
- * was refused for one of its tasks is halved until that stands alone. */
+/* Notes what is acknowledged. Not each time: what was not noted is known to
+ * the server by its ids. */
 static void
-push_range(struct push *p, size_t from, size_t n)
+push_save(struct push *p, bool at_once)
 {
-	enum push_got got = GOT_BUSY;
+	int64_t now = clock_mono_us_fresh();
+	int64_t rest_us = SAVE_SHARE * p->save_took_us;
+	struct buf why;
 
-	while (got == GOT_BUSY) {
-		if (count_pending(p, from, n) == 0)
-			return;
-		got = send_range(p, from, n);
-		if (got == GOT_BUSY && !wait_for_server(p))
-			got = stop_here(p, CLI_REFUSED);
+	if (rest_us < SAVE_EVERY_US)
+		rest_us = SAVE_EVERY_US;
+	if (p->resume == NULL || p->mark.lines == p->saved_lines ||
+	    (!at_once && now - p->saved_us < rest_us))
+		return;
+	/* The file of the refused first: it must not lack what the mark says
+	 * is through. A pipe cannot be synced, and need not be. */
+	if (p->refused_fd >= 0)
+		(void)fsync(p->refused_fd);
+	buf_init(&why, PUSH_REASON_MAX);
+	if (push_resume_save(p->resume, &p->mark, &why) != ERR_OK)
+		push_stop(p, CLI_REFUSED, &why);
+	buf_clear(&why);
+	p->saved_lines = p->mark.lines;
+	p->saved_us = clock_mono_us_fresh();
+	p->save_took_us = p->saved_us - now;
+}
+
+/* All up to the batch's last line is acknowledged. */
+static void
+move_mark(struct push_mark *mark, const struct push_batch *b)
+{
+	mark->lines = b->last_line;
+	mark->chain = b->chain;
+	mark->sums.queued += b->sums.queued;
+	mark->sums.exists += b->sums.exists;
+	mark->sums.refused += b->sums.refused;
+}
+
+static void
+push_retire(struct push *p)
+{
+	while (!list_is_empty(&p->batches)) {
+		struct push_batch *b =
+		    CONTAINER_OF(p->batches.next, struct push_batch, link);
+
+		if (!push_batch_is_done(b) ||
+		    !write_refused(p, buf_span(&b->refused)))
+			break;
+		/* The last one has no lines when the input ends with the
+		 * batch before it. */
+		if (b->line_count > 0)
+			move_mark(&p->mark, b);
+		list_del(&b->link);
+		push_batch_reset(b);
+		list_add_tail(&p->spare, &b->link);
 	}
-	if (got != GOT_FAULT)
-		return;
-	push_range(p, from, n / 2);
-	if (p->stop == CLI_DONE)
-		push_range(p, from + n / 2, n - n / 2);
+	push_save(p, false);
 }
 
-/* Says what was not pushed. */
-static void
-tell_stop(struct push *p)
-{
-	size_t left = count_pending(p, 0, p->count);
-	bool perhaps = false;
-
-	for (size_t i = 0; i < p->count; i++)
-		perhaps = perhaps ||
-			  (p->items[i].is_pending && p->items[i].may_be_there);
-	progress_clear(&p->progress);
-	if (left > 0)
-		cli_say("stopped: of lines %llu to %llu, %zu %s pushed, and "
-			"none behind them",
-		    (unsigned long long)p->items[0].line,
-		    (unsigned long long)p->items[p->count - 1].line, left,
-		    perhaps ? "were perhaps not" : "were not");
-}
-
-static void
-push_batch(struct push *p)
-{
-	if (p->count == 0 || p->stop != CLI_DONE)
-		return;
-	p->has_waited = false;
-	move_deadline(p);
-	push_range(p, 0, p->count);
-	if (p->stop != CLI_DONE)
-		tell_stop(p);
-	p->count = 0;
-	buf_reset(&p->text, BODY_KEEP);
-	/* The ids of the next batch are of its time. */
-	clock_refresh();
-	progress_show(&p->progress, lines_bytes(p->lines), p->queued + p->known,
-	    p->refused);
-}
-
-/* ---- input ------------------------------------------------------------ */
+/* ---- reading ---------------------------------------------------------- */
 
 static bool
 is_blank(struct span line)
@@ -455,109 +135,557 @@ is_blank(struct span line)
 	return true;
 }
 
-static void
-add_line(struct push *p, struct span line)
+/* The batch that lines go into; NULL when enough of them are under way. */
+static struct push_batch *
+push_filling(struct push *p)
 {
-	struct push_item *item = &p->items[p->count];
-	uint64_t number = lines_number(p->lines);
+	struct list *pos;
+	unsigned count = 0;
+
+	if (p->filling != NULL)
+		return p->filling;
+	LIST_FOREACH (pos, &p->batches)
+		count++;
+	/* One more than can be sent, so that it is there when one returns. */
+	if (count > p->plan->parallel)
+		return NULL;
+	if (list_is_empty(&p->spare)) {
+		p->filling = push_batch_new(p);
+	} else {
+		p->filling =
+		    CONTAINER_OF(p->spare.next, struct push_batch, link);
+		list_del(&p->filling->link);
+	}
+	list_add_tail(&p->batches, &p->filling->link);
+	/* The ids of a batch are of its time. */
+	clock_refresh();
+	return p->filling;
+}
+
+static void
+push_seal(struct push *p)
+{
+	struct push_batch *b = p->filling;
+
+	if (b == NULL)
+		return;
+	p->filling = NULL;
+	push_batch_seal(b);
+}
+
+/* One payload or task into the batch. */
+static void
+add_item(struct push *p, struct push_batch *b, struct span line,
+    const struct push_item *place)
+{
+	char made[PUSH_RESUME_ID_MAX];
+	struct span id = SPAN("");
 	struct buf why;
 	enum err err;
 
-	if (is_blank(line))
-		return;
-	buf_init(&why, REASON_MAX);
-	err = push_item_add(item, &p->text, &p->plan->shape, line, &why);
-	if (err != ERR_OK) {
-		refuse_own(p, number, err, buf_span(&why));
-	} else {
-		item->line = number;
-		item->is_pending = true;
-		p->count++;
-	}
+	if (p->resume != NULL)
+		id = push_resume_id(p->resume, made);
+	buf_init(&why, PUSH_REASON_MAX);
+	err = push_item_add(
+	    &b->items[b->count], &b->text, &p->plan->shape, line, id, &why);
+	if (err == ERR_OK)
+		push_batch_keep(b, place->line, place->file, line);
+	else
+		push_tell_unfit(b, place, &line, err, buf_span(&why));
 	buf_clear(&why);
-	if (p->count == BATCH_LINES || p->text.len >= BATCH_BYTES)
-		push_batch(p);
 }
 
-/* Until the input ends. False (and told) when it cannot be read. */
-static bool
-read_lines(struct push *p)
+/* The line is not the one that was acknowledged. */
+static void
+refuse_input(struct push *p, uint64_t line)
 {
-	enum lines_got got = LINES_LINE;
-	struct span line;
+	struct buf text;
 
-	while (got != LINES_END && p->stop == CLI_DONE) {
-		got = lines_next(p->lines, &line);
-		if (got == LINES_LINE) {
-			add_line(p, line);
-		} else if (got == LINES_TOO_LONG) {
-			refuse_own(p, lines_number(p->lines),
-			    ERR_PAYLOAD_TOO_LARGE,
-			    SPAN("a line may have 1 MiB"));
-		} else if (got == LINES_ERROR) {
-			progress_clear(&p->progress);
-			cli_say(
-			    "cannot read standard input: %s", strerror(errno));
-			return false;
-		}
+	buf_init(&text, PUSH_REASON_MAX);
+	buf_addf(&text,
+	    "'%s' belongs to another input: line %llu is not what was pushed",
+	    p->plan->resume, (unsigned long long)line);
+	push_stop(p, CLI_USAGE, &text);
+	buf_clear(&text);
+}
+
+/* Is the line still to be pushed? */
+static bool
+is_new(struct push *p, struct span line)
+{
+	if (p->resume == NULL)
+		return true;
+	switch (push_resume_look(p->resume, line)) {
+	case PUSH_RESUME_NEW:
+		return true;
+	case PUSH_RESUME_KNOWN:
+		return false;
+	case PUSH_RESUME_OTHER:
+		refuse_input(p, lines_ordinal(p->lines));
+		return false;
 	}
-	return true;
+	return false;
 }
 
 static void
-tell_sums(struct push *p)
+push_add_line(
+    struct push *p, struct push_batch *b, enum lines_got got, struct span line)
 {
-	struct buf out;
+	struct push_item place = {
+	    .line = lines_number(p->lines), .file = lines_file(p->lines)};
 
-	progress_clear(&p->progress);
-	if (!p->c->quiet)
-		cli_say("queued %llu, known %llu, refused %llu",
-		    (unsigned long long)p->queued, (unsigned long long)p->known,
-		    (unsigned long long)p->refused);
-	if (!p->c->json)
+	if (!is_new(p, got == LINES_LINE ? line : SPAN("")))
 		return;
-	buf_init(&out, REASON_MAX);
-	buf_addf(&out, "],\"queued\":%llu,\"exists\":%llu,\"refused\":%llu}\n",
-	    (unsigned long long)p->queued, (unsigned long long)p->known,
-	    (unsigned long long)p->refused);
-	cli_write(p->c, buf_span(&out));
-	buf_clear(&out);
+	if (b->line_count++ == 0)
+		p->filled_at_us = clock_mono_us_fresh();
+	b->last_line = lines_ordinal(p->lines);
+	if (got == LINES_TOO_LONG)
+		push_tell_unfit(b, &place, NULL, ERR_PAYLOAD_TOO_LARGE,
+		    SPAN("a line may have 1 MiB"));
+	else if (!is_blank(line))
+		add_item(p, b, line, &place);
+	if (p->resume != NULL)
+		b->chain = push_resume_chain(p->resume);
+	if (b->count == p->plan->batch || b->text.len >= BATCH_BYTES ||
+	    b->line_count >= BATCH_LINES || b->refused.len >= REFUSED_BYTES)
+		push_seal(p);
+}
+
+/* The input is damaged or cannot be read: what stands before it goes on. */
+static void
+tell_unreadable(struct push *p)
+{
+	struct buf text;
+
+	buf_init(&text, PUSH_REASON_MAX);
+	buf_addf(&text, "cannot read %s behind line %llu: %s",
+	    source_name(p->plan->files[lines_file(p->lines)]),
+	    (unsigned long long)lines_number(p->lines), source_why(p->source));
+	progress_clear(&p->progress);
+	cli_say("%.*s", SPAN_ARG(buf_span(&text)));
+	if (lines_file(p->lines) + 1 < p->plan->file_count)
+		cli_say("the files behind it are not pushed");
+	buf_clear(&text);
+	p->is_unreadable = true;
+}
+
+/* Fewer lines came than were acknowledged. */
+static void
+check_end(struct push *p)
+{
+	const struct push_mark *mark;
+	struct buf text;
+
+	if (p->resume == NULL || p->stop != CLI_DONE)
+		return;
+	mark = push_resume_mark(p->resume);
+	if (lines_ordinal(p->lines) >= mark->lines)
+		return;
+	buf_init(&text, PUSH_REASON_MAX);
+	buf_addf(&text,
+	    "'%s' belongs to another input: %llu lines of it were pushed, and "
+	    "this one has %llu",
+	    p->plan->resume, (unsigned long long)mark->lines,
+	    (unsigned long long)lines_ordinal(p->lines));
+	push_stop(p, CLI_USAGE, &text);
+	buf_clear(&text);
+}
+
+/* Lines until the batch is full, or there are none. */
+static void
+push_read_lines(struct push *p, struct push_batch *b)
+{
+	enum lines_got got;
+	struct span line;
+
+	p->input_waits = false;
+	while (p->filling == b && p->stop == CLI_DONE) {
+		got = lines_next(p->lines, &line);
+		if (got == LINES_LINE || got == LINES_TOO_LONG) {
+			push_add_line(p, b, got, line);
+			continue;
+		}
+		if (got == LINES_WAIT) {
+			p->input_waits = true;
+			return;
+		}
+		if (got == LINES_ERROR)
+			tell_unreadable(p);
+		p->input_is_over = true;
+		check_end(p);
+		push_seal(p);
+	}
+}
+
+static void
+push_read_payloads(struct push *p, struct push_batch *b)
+{
+	const struct push_plan *plan = p->plan;
+	struct push_item place = {0};
+
+	while (p->filling == b && p->next_payload < plan->payload_count) {
+		const char *payload = plan->payloads[p->next_payload++];
+
+		place.line = p->next_payload;
+		add_item(p, b, span_of(payload), &place);
+		if (b->count == plan->batch || b->text.len >= BATCH_BYTES)
+			push_seal(p);
+	}
+	if (p->next_payload < plan->payload_count)
+		return;
+	p->input_is_over = true;
+	push_seal(p);
+}
+
+static bool
+push_is_stopping(const struct push *p)
+{
+	return p->stop != CLI_DONE || p->is_interrupted;
+}
+
+static void
+push_read(struct push *p)
+{
+	struct push_batch *b;
+
+	if (p->input_is_over || push_is_stopping(p))
+		return;
+	b = push_filling(p);
+	if (b == NULL)
+		return;
+	if (p->source != NULL)
+		push_read_lines(p, b);
+	else
+		push_read_payloads(p, b);
+}
+
+/* ---- the loop --------------------------------------------------------- */
+
+/* What may be sent now, in the order of the lines. */
+static void
+push_send(struct push *p)
+{
+	int64_t now = clock_mono_us_fresh();
+	struct list *pos;
+
+	/* Lines that came slowly do not wait for a full batch. */
+	if (p->filling != NULL && p->filling->line_count > 0 &&
+	    p->input_waits && p->sending < p->plan->parallel &&
+	    now - p->filled_at_us >= LINGER_US)
+		push_seal(p);
+	if (push_is_stopping(p) || now < p->not_before_us)
+		return;
+	LIST_FOREACH (pos, &p->batches) {
+		struct push_batch *b =
+		    CONTAINER_OF(pos, struct push_batch, link);
+
+		if (p->sending == p->plan->parallel)
+			return;
+		if (b->is_sealed && !b->is_sending && b->todo_count > 0)
+			push_batch_send(b);
+	}
+}
+
+static bool
+push_is_over(const struct push *p)
+{
+	if (p->is_cut)
+		return true;
+	if (push_is_stopping(p))
+		return p->sending == 0;
+	return p->input_is_over && list_is_empty(&p->batches);
+}
+
+/* Is there room for lines, and nothing that keeps them from coming? */
+static bool
+push_wants_input(struct push *p)
+{
+	return !p->input_is_over && !push_is_stopping(p) &&
+	       push_filling(p) != NULL;
+}
+
+static int
+sooner(int a_ms, int64_t until_us)
+{
+	int64_t left = until_us - clock_mono_us_fresh();
+	int b_ms = left <= 0 ? 0 : (int)((left + 999) / 1000);
+
+	return a_ms < 0 || b_ms < a_ms ? b_ms : a_ms;
+}
+
+/* How long nothing is to be done unless something comes. */
+static int
+push_wait_ms(struct push *p, bool wants_input)
+{
+	int ms = wire_wait_ms(p->wire);
+
+	if (wants_input && !p->input_waits)
+		return 0;
+	if (p->progress.is_on && (ms < 0 || ms > DRAW_MS))
+		ms = DRAW_MS;
+	if (p->sending == p->plan->parallel)
+		return ms;
+	if (p->not_before_us > clock_mono_us_fresh())
+		ms = sooner(ms, p->not_before_us);
+	if (p->filling != NULL && p->filling->line_count > 0 && p->input_waits)
+		ms = sooner(ms, p->filled_at_us + LINGER_US);
+	return ms;
+}
+
+static void
+push_on_signal(struct push *p)
+{
+	unsigned count = signals_take(&p->signals);
+
+	if (count == 0)
+		return;
+	progress_clear(&p->progress);
+	if (p->is_interrupted || count > 1) {
+		p->is_cut = true;
+		return;
+	}
+	p->is_interrupted = true;
+	if (p->sending > 0)
+		cli_say("stopping: waiting for what is under way; once more "
+			"ends at once");
+}
+
+static void
+push_poll(struct push *p)
+{
+	bool wants_input = push_wants_input(p);
+	struct pollfd fds[3] = {{.fd = p->signals.fd, .events = POLLIN},
+	    {.fd = wire_fd(p->wire), .events = POLLIN}};
+	nfds_t n = 2;
+
+	if (wants_input && p->input_waits)
+		fds[n++] = (struct pollfd){
+		    .fd = source_fd(p->source), .events = POLLIN};
+	(void)poll(fds, n, push_wait_ms(p, wants_input));
+	if (fds[0].revents != 0)
+		push_on_signal(p);
+	wire_turn(p->wire);
+}
+
+static void
+push_draw(struct push *p)
+{
+	uint64_t pushed = p->sums.queued + p->sums.exists;
+	bool waits = p->not_before_us > clock_mono_us_fresh();
+
+	progress_show(&p->progress,
+	    p->source != NULL ? source_bytes(p->source) : 0,
+	    pushed - p->pushed_before, "%llu pushed, %llu refused%s",
+	    (unsigned long long)pushed, (unsigned long long)p->sums.refused,
+	    waits ? ", waiting" : "");
+}
+
+/* What is ready goes out, and what is through is noted. */
+static void
+push_step(struct push *p)
+{
+	push_send(p);
+	push_retire(p);
+}
+
+static void
+push_loop(struct push *p)
+{
+	for (;;) {
+		push_step(p);
+		push_read(p);
+		push_step(p);
+		if (push_is_over(p))
+			break;
+		push_poll(p);
+		push_draw(p);
+	}
+}
+
+/* ---- the whole -------------------------------------------------------- */
+
+static enum cli_exit
+open_resume(struct push *p)
+{
+	static const char *const kinds[] = {
+	    [PUSH_PAYLOADS] = "payloads",
+	    [PUSH_RAW] = "lines",
+	    [PUSH_TASKS] = "tasks",
+	};
+	const struct push_plan *plan = p->plan;
+	struct push_binding binding = {.queue = plan->queue,
+	    .how = kinds[plan->shape.kind],
+	    .id_from = plan->shape.id_from != NULL ? plan->shape.id_from : ""};
+	struct buf why;
+	enum err err = ERR_OK;
+
+	if (plan->resume == NULL)
+		return CLI_DONE;
+	buf_init(&why, PUSH_REASON_MAX);
+	err = push_resume_open(&p->resume, plan->resume, &binding, &why);
+	if (err != ERR_OK) {
+		cli_say("%.*s", SPAN_ARG(buf_span(&why)));
+	} else {
+		p->mark = *push_resume_mark(p->resume);
+		p->sums = p->mark.sums;
+		p->pushed_before = p->sums.queued + p->sums.exists;
+		p->saved_lines = p->mark.lines;
+		if (p->mark.lines > 0 && !p->c->quiet)
+			cli_say("%s: going on behind line %llu", plan->resume,
+			    (unsigned long long)p->mark.lines);
+	}
+	buf_clear(&why);
+	return err == ERR_OK ? CLI_DONE : CLI_USAGE;
+}
+
+/* Is the open file one of those that are read? */
+static bool
+is_input(const struct push_plan *plan, int fd)
+{
+	struct stat out, in;
+
+	if (fstat(fd, &out) != 0 || !S_ISREG(out.st_mode))
+		return false;
+	for (size_t i = 0; i < plan->file_count; i++) {
+		int got = strcmp(plan->files[i], "-") == 0
+			      ? fstat(STDIN_FILENO, &in)
+			      : stat(plan->files[i], &in);
+
+		if (got == 0 && in.st_dev == out.st_dev &&
+		    in.st_ino == out.st_ino)
+			return true;
+	}
+	return false;
+}
+
+/* The file begins anew, or where a push that goes on had it. */
+static enum cli_exit
+open_refused(struct push *p)
+{
+	const struct push_plan *plan = p->plan;
+	off_t keep = (off_t)p->mark.refused_bytes;
+	struct stat st;
+
+	if (plan->refused == NULL)
+		return CLI_DONE;
+	p->refused_fd =
+	    open(plan->refused, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	if (p->refused_fd < 0) {
+		cli_say(
+		    "cannot write '%s': %s", plan->refused, strerror(errno));
+		return CLI_USAGE;
+	}
+	if (is_input(plan, p->refused_fd)) {
+		cli_say("--refused '%s' is also what is read", plan->refused);
+		return CLI_USAGE;
+	}
+	if (fstat(p->refused_fd, &st) != 0 || !S_ISREG(st.st_mode))
+		return CLI_DONE;
+	/* Shorter than it was: it is another file, and is added to. */
+	if (st.st_size < keep)
+		keep = st.st_size;
+	if (ftruncate(p->refused_fd, keep) != 0 ||
+	    lseek(p->refused_fd, keep, SEEK_SET) != keep) {
+		cli_say(
+		    "cannot write '%s': %s", plan->refused, strerror(errno));
+		return CLI_USAGE;
+	}
+	p->mark.refused_bytes = (uint64_t)keep;
+	return CLI_DONE;
+}
+
+static void
+push_open(struct push *p)
+{
+	const struct push_plan *plan = p->plan;
+	bool draws = p->c->stderr_is_terminal && !p->c->quiet;
+
+	list_init(&p->batches);
+	list_init(&p->spare);
+	buf_init(&p->reason, PUSH_REASON_MAX);
+	buf_init(&p->told_reason, PUSH_REASON_MAX);
+	p->refused_fd = -1;
+	if (plan->file_count > 0) {
+		p->source = source_new(plan->files, plan->file_count);
+		p->lines = lines_new(p->source, LINE_MAX_BYTES);
+		progress_init(&p->progress, draws, source_total(p->source));
+	}
+	p->wire = wire_open(p->c->client);
+	signals_open(&p->signals);
+}
+
+static void
+free_batches(struct list *head)
+{
+	while (!list_is_empty(head))
+		push_batch_free(
+		    CONTAINER_OF(head->next, struct push_batch, link));
+}
+
+static void
+push_close(struct push *p)
+{
+	signals_close(&p->signals);
+	wire_close(p->wire);
+	free_batches(&p->batches);
+	free_batches(&p->spare);
+	lines_free(p->lines);
+	source_free(p->source);
+	push_resume_close(p->resume);
+	buf_clear(&p->reason);
+	buf_clear(&p->told_reason);
+	if (p->refused_fd >= 0)
+		(void)close(p->refused_fd);
+	free(p);
+}
+
+static enum cli_exit
+push_result(const struct push *p)
+{
+	enum cli_exit result = p->stop;
+
+	if (result == CLI_USAGE)
+		return result;
+	if (p->is_unreadable)
+		return CLI_PARTLY;
+	if (result == CLI_DONE && (p->sums.refused > 0 || p->is_interrupted))
+		result = CLI_REFUSED;
+	if (result != CLI_DONE && p->sums.queued + p->sums.exists > 0)
+		result = CLI_PARTLY;
+	return result;
+}
+
+static void
+push_all(struct push *p)
+{
+	if (p->c->json) {
+		/* From here on there is a document on stdout. */
+		p->c->has_json = true;
+		cli_write(p->c, SPAN("{\"tasks\":["));
+	}
+	push_loop(p);
+	push_save(p, true);
+	if (p->stop != CLI_DONE || p->is_interrupted)
+		push_tell_stop(p);
+	push_tell_sums(p);
 }
 
 enum cli_exit
-push_stream(struct cli *c, const struct push_plan *plan)
+push_run(struct cli *c, const struct push_plan *plan)
 {
 	struct push *p = xcalloc(1, sizeof(*p));
 	enum cli_exit result;
-	bool was_read;
 
 	p->c = c;
 	p->plan = plan;
-	p->lines = lines_new(plan->fd, LINE_MAX_BYTES);
-	progress_init(
-	    &p->progress, c->stderr_is_terminal && !c->quiet, plan->fd);
-	buf_init(&p->text, TEXT_MAX);
-	buf_init(&p->body, TEXT_MAX);
-	buf_init(&p->reason, REASON_MAX);
-	if (c->json) {
-		/* From here on there is a document on stdout. */
-		c->has_json = true;
-		cli_write(c, SPAN("{\"tasks\":["));
+	push_open(p);
+	result = open_resume(p);
+	if (result == CLI_DONE)
+		result = open_refused(p);
+	if (result == CLI_DONE) {
+		push_all(p);
+		result = push_result(p);
 	}
-	was_read = read_lines(p);
-	push_batch(p);
-	tell_sums(p);
-	result = p->stop;
-	if (!was_read && result == CLI_DONE)
-		result = CLI_REFUSED;
-	if (result == CLI_DONE && p->refused > 0)
-		result = CLI_REFUSED;
-	if (result != CLI_DONE && p->queued + p->known > 0)
-		result = CLI_PARTLY;
-	lines_free(p->lines);
-	buf_clear(&p->text);
-	buf_clear(&p->body);
-	buf_clear(&p->reason);
-	free(p);
+	push_close(p);
 	return result;
 }

@@ -2,8 +2,11 @@
 
 #include "cli/push_item.h"
 
+#include "core/arena.h"
 #include "core/id.h"
 #include "core/json_scan.h"
+
+enum { DECODE_MAX = 4 << 20 }; /* of the texts of one line */
 
 /* Is the line one JSON value? raw is that without surrounding blanks. */
 static enum err
@@ -92,17 +95,127 @@ add_task(struct push_item *item, struct buf *text, struct span line,
 	return ERR_OK;
 }
 
+/* ---- ids out of payloads ---------------------------------------------- */
+
+/* Text between quotes, decoded; false when the arena is too small for it. */
+static bool
+decode(struct arena *a, struct span raw, struct span *out)
+{
+	*out = raw;
+	return memchr(raw.p, '\\', raw.len) == NULL ||
+	       scan_unescape(a, raw, out);
+}
+
+static bool
+is_digits(struct span number)
+{
+	for (size_t i = number.p[0] == '-' ? 1 : 0; i < number.len; i++)
+		if (number.p[i] < '0' || number.p[i] > '9')
+			return false;
+	return true;
+}
+
+/* The value at which s stands, as an id. */
+static enum err
+read_id(struct scan *s, struct arena *a, const char *field, struct span *id,
+    struct buf *why)
+{
+	struct span raw;
+
+	if (scan_string(s, &raw)) {
+		if (decode(a, raw, id) && id_is_valid(*id))
+			return ERR_OK;
+		buf_addf(why,
+		    "member '%s': expected 1-255 printable ASCII characters "
+		    "without space",
+		    field);
+		return ERR_TASK_ID_BAD;
+	}
+	if (scan_number(s, id) && is_digits(*id) && id_is_valid(*id))
+		return ERR_OK;
+	buf_addf(
+	    why, "member '%s': expected a string or a whole number", field);
+	return ERR_TASK_ID_BAD;
+}
+
+/* The member of the object that is to be the id, which must be there once.
+ * raw is valid JSON. */
+static enum err
+find_id_member(struct span raw, struct arena *a, const char *field,
+    struct span *id, struct buf *why)
+{
+	struct span name, key, ignored;
+	bool has_id = false;
+	enum err err = ERR_OK;
+	struct scan s;
+
+	scan_init(&s, raw);
+	if (!scan_object(&s)) {
+		buf_addf(why, "expected an object with the member '%s'", field);
+		return ERR_FIELD_TYPE;
+	}
+	while (err == ERR_OK && scan_key(&s, &name)) {
+		if (!decode(a, name, &key) || !span_is(key, field)) {
+			(void)scan_skip(&s, &ignored);
+		} else if (has_id) {
+			buf_addf(why, "member '%s' is there twice", field);
+			err = ERR_FIELD_DUPLICATE;
+		} else {
+			has_id = true;
+			err = read_id(&s, a, field, id, why);
+		}
+	}
+	if (err != ERR_OK || has_id)
+		return err;
+	buf_addf(why, "there is no member '%s'", field);
+	return ERR_FIELD_MISSING;
+}
+
+/* ---- payloads --------------------------------------------------------- */
+
+/* A payload that is known to be good. */
+static void
+add_payload(struct push_item *item, struct buf *text,
+    const struct push_shape *shape, struct span payload, struct span id)
+{
+	begin_item(item, text);
+	add_id(item, text, id);
+	buf_add_str(text, ",\"payload\":");
+	if (shape->kind == PUSH_RAW)
+		buf_add_json(text, payload);
+	else
+		buf_add_span(text, payload);
+	buf_add_span(text, shape->extra);
+	buf_add_char(text, '}');
+	item->len = text->len - item->at;
+}
+
+static enum err
+add_with_member(struct push_item *item, struct buf *text,
+    const struct push_shape *shape, struct span raw, struct buf *why)
+{
+	struct arena *a = arena_new(DECODE_MAX);
+	struct span id;
+	enum err err = find_id_member(raw, a, shape->id_from, &id, why);
+
+	if (err == ERR_OK)
+		add_payload(item, text, shape, raw, id);
+	arena_free(a);
+	return err;
+}
+
 enum err
 push_item_add(struct push_item *item, struct buf *text,
-    const struct push_shape *shape, struct span line, struct buf *why)
+    const struct push_shape *shape, struct span line, struct span made,
+    struct buf *why)
 {
-	char made[ID_MADE_LEN + 1];
-	struct span raw = line, id = shape->id;
+	char own[ID_MADE_LEN + 1];
+	struct span raw = line, id = shape->id.len > 0 ? shape->id : made;
 	enum err err = ERR_OK;
 
 	if (id.len == 0) {
-		id_make(made);
-		id = (struct span){made, ID_MADE_LEN};
+		id_make(own);
+		id = (struct span){own, ID_MADE_LEN};
 	}
 	if (shape->kind == PUSH_TASKS)
 		return add_task(item, text, line, id, why);
@@ -112,16 +225,9 @@ push_item_add(struct push_item *item, struct buf *text,
 		err = ERR_BODY_NOT_UTF8;
 	if (err != ERR_OK)
 		return err;
-	begin_item(item, text);
+	if (shape->id_from != NULL)
+		return add_with_member(item, text, shape, raw, why);
+	add_payload(item, text, shape, raw, id);
 	item->has_made_id = shape->id.len == 0;
-	add_id(item, text, id);
-	buf_add_str(text, ",\"payload\":");
-	if (shape->kind == PUSH_RAW)
-		buf_add_json(text, line);
-	else
-		buf_add_span(text, raw);
-	buf_add_span(text, shape->extra);
-	buf_add_char(text, '}');
-	item->len = text->len - item->at;
 	return ERR_OK;
 }

@@ -2,6 +2,10 @@
 
 #include "cli/rows.h"
 
+#include <stdlib.h>
+
+enum { NUMBER_MAX = 64 };
+
 static bool
 row_value(struct scan *s, struct arena *a, bool raw, struct span *out)
 {
@@ -55,4 +59,37 @@ row_read_all(struct span json, struct arena *a, const struct row_field *fields,
 
 	scan_init(&s, json);
 	return row_read(&s, a, fields, n, out) && scan_end(&s) == ERR_OK;
+}
+
+static struct span
+row_one(struct span json, struct row_field field, struct arena *a)
+{
+	struct span found;
+
+	return row_read_all(json, a, &field, 1, &found) ? found : SPAN("");
+}
+
+struct span
+row_member(struct span json, const char *name, struct arena *a)
+{
+	return row_one(json, (struct row_field){name, false}, a);
+}
+
+struct span
+row_raw(struct span json, const char *name, struct arena *a)
+{
+	return row_one(json, (struct row_field){name, true}, a);
+}
+
+double
+row_number(struct span text)
+{
+	char copy[NUMBER_MAX];
+
+	if (text.len >= sizeof(copy))
+		return 0;
+	for (size_t i = 0; i < text.len; i++)
+		copy[i] = text.p[i];
+	copy[text.len] = '\0';
+	return strtod(copy, NULL);
 }

@@ -30,4 +30,13 @@ bool row_read(struct scan *s, struct arena *a, const struct row_field *fields,
 bool row_read_all(struct span json, struct arena *a,
     const struct row_field *fields, size_t n, struct span *out);
 
+/* One member of an object; empty when it is not there. */
+struct span row_member(struct span json, const char *name, struct arena *a);
+
+/* The same as it stands in the JSON. */
+struct span row_raw(struct span json, const char *name, struct arena *a);
+
+/* A JSON number; 0 for anything else. */
+double row_number(struct span text);
+
 #endif

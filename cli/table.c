@@ -5,10 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/fit.h"
 #include "cli/text.h"
 #include "core/mem.h"
 
-enum { COLUMNS_MAX = 16, GAP = 2, TEXT_MAX = 1 << 30, CELL_MAX = 1 << 16 };
+enum { COLUMNS_MAX = 16, TEXT_MAX = 1 << 30, TEXT_KEEP = 1 << 20, DOTS = 3 };
 
 struct cell {
 	size_t at, len; /* in the table's text */
@@ -21,7 +22,10 @@ struct table {
 	size_t count;
 	struct cell *cells;
 	size_t cell_count, cell_room;
-	size_t widths[COLUMNS_MAX]; /* the widest cell or title */
+	size_t widest[COLUMNS_MAX]; /* cell of each column */
+	size_t widths[COLUMNS_MAX]; /* as it is printed */
+	bool hidden[COLUMNS_MAX];
+	bool is_next_page; /* headings and widths are those of the first */
 	struct buf text;
 };
 
@@ -62,8 +66,8 @@ table_add(struct table *t, struct span text)
 	cell = &t->cells[t->cell_count++];
 	*cell = (struct cell){.at = at, .len = t->text.len - at};
 	cell->width = text_width((struct span){t->text.data + at, cell->len});
-	if (cell->width > t->widths[column])
-		t->widths[column] = cell->width;
+	if (cell->width > t->widest[column])
+		t->widest[column] = cell->width;
 }
 
 void
@@ -116,81 +120,171 @@ colour_code(enum table_colour colour)
 	    [TABLE_BOLD] = "\033[1m",
 	    [TABLE_RED] = "\033[31m",
 	    [TABLE_YELLOW] = "\033[33m",
+	    [TABLE_GREEN] = "\033[32m",
 	};
 
 	return codes[colour];
 }
 
-/* The text, as far as it fits; blanks are written only before text, so that
- * no line ends with one. */
+/* Blanks are written only before text, so that no line ends with one. */
 static void
-line_add(
+line_write(
     struct line *l, struct span text, size_t width, enum table_colour colour)
 {
-	size_t max = l->look->width, left;
 	bool is_coloured = l->look->colour && colour != TABLE_PLAIN;
-	bool is_cut = max > 0 && l->used + l->owed + width > max;
 
-	if (text.len == 0 || (max > 0 && l->used + l->owed >= max))
+	if (text.len == 0)
 		return;
-	left = max - (max > 0 ? l->used + l->owed : 0);
 	buf_addf(l->out, "%*s%s", (int)l->owed, "",
 	    is_coloured ? colour_code(colour) : "");
-	if (is_cut && left > 3)
-		text = text_cut(text, left - 3);
-	else if (is_cut)
-		text.len = 0;
 	buf_add_span(l->out, text);
-	if (is_cut)
-		buf_addf(l->out, "%.*s", left > 3 ? 3 : (int)left, "...");
 	if (is_coloured)
 		buf_add_str(l->out, "\033[0m");
-	l->used += l->owed + (is_cut ? left : width);
+	l->used += l->owed + width;
 	l->owed = 0;
 }
 
+/* The text, as far as max columns and the terminal allow. A part of a number
+ * would be another one. */
 static void
-line_add_cell(struct line *l, size_t column, struct span text, size_t width,
-    enum table_colour colour)
+line_add(struct line *l, struct span text, const struct cell *cell, size_t max,
+    bool is_number)
 {
-	size_t pad = l->t->widths[column];
+	size_t width = l->look->width, left = cell->width, kept;
+	struct buf cut;
 
-	if (pad < strlen(l->t->columns[column].title) && l->look->headings)
-		pad = strlen(l->t->columns[column].title);
-	pad -= width;
-	if (l->t->columns[column].align == TABLE_RIGHT)
-		l->owed += pad;
-	line_add(l, text, width, colour);
-	if (text.len == 0)
-		l->owed += width;
-	if (l->t->columns[column].align == TABLE_LEFT)
-		l->owed += pad;
-	l->owed += GAP;
+	if (width > 0 && l->used + l->owed >= width)
+		return;
+	if (width > 0 && left > width - l->used - l->owed)
+		left = width - l->used - l->owed;
+	if (max > 0 && left > max)
+		left = max;
+	if (left == cell->width) {
+		line_write(l, text, left, cell->colour);
+		return;
+	}
+	kept = left > DOTS && !is_number ? left - DOTS : 0;
+	buf_init(&cut, TEXT_MAX);
+	buf_add_span(&cut, text_cut(text, kept));
+	buf_addf(&cut, "%.*s", left > DOTS ? DOTS : (int)left, "...");
+	line_write(l, buf_span(&cut), text_width(buf_span(&cut)), cell->colour);
+	buf_clear(&cut);
+}
+
+/* What of text goes into a line of so many columns: up to a blank, if there
+ * is one. The blank itself goes into none. */
+static struct span
+next_chunk(struct span *text, size_t width)
+{
+	struct span chunk = text_cut(*text, width);
+	size_t len = chunk.len;
+
+	if (len == 0 && text->len > 0)
+		chunk = *text;
+	while (len > 0 && chunk.len < text->len && text->p[len] != ' ')
+		len--;
+	if (len > 0 && chunk.len < text->len)
+		chunk.len = len;
+	*text = (struct span){text->p + chunk.len, text->len - chunk.len};
+	while (chunk.len > 0 && chunk.p[chunk.len - 1] == ' ')
+		chunk.len--;
+	while (text->len > 0 && text->p[0] == ' ')
+		*text = (struct span){text->p + 1, text->len - 1};
+	return chunk;
+}
+
+/* The last cell of a row, on as many lines as it takes. */
+static void
+line_add_wrapped(
+    struct line *l, struct span text, const struct cell *cell, size_t width)
+{
+	size_t indent = l->used + l->owed;
+	struct span chunk;
+
+	if (indent >= l->look->width)
+		return;
+	if (width > l->look->width - indent)
+		width = l->look->width - indent;
+	chunk = next_chunk(&text, width);
+	line_write(l, chunk, text_width(chunk), cell->colour);
+	while (text.len > 0) {
+		buf_add_char(l->out, '\n');
+		l->used = 0;
+		l->owed = indent;
+		chunk = next_chunk(&text, width);
+		line_write(l, chunk, text_width(chunk), cell->colour);
+	}
+}
+
+static void
+line_add_cell(
+    struct line *l, size_t i, struct span text, const struct cell *cell)
+{
+	const struct table_column *column = &l->t->columns[i];
+	size_t width = l->t->widths[i];
+	size_t taken = cell->width < width ? cell->width : width;
+	bool is_number = (column->how & TABLE_RIGHT) != 0;
+
+	if (l->t->hidden[i])
+		return;
+	if (is_number)
+		l->owed += width - taken;
+	if ((column->how & TABLE_WRAP) != 0 && l->look->width > 0 &&
+	    cell->width > width)
+		line_add_wrapped(l, text, cell, width);
+	else
+		line_add(l, text, cell,
+		    (column->how & TABLE_CUT) != 0 ? width : 0, is_number);
+	if (!is_number)
+		l->owed += width - taken;
+	l->owed += FIT_GAP;
 }
 
 static void
 print_headings(const struct table *t, struct line *l)
 {
+	struct cell cell = {.colour = TABLE_DIM};
 	struct span title;
 
 	for (size_t i = 0; i < t->count; i++) {
 		title = span_of(t->columns[i].title);
-		line_add_cell(l, i, title, title.len, TABLE_DIM);
+		cell.width = title.len;
+		line_add_cell(l, i, title, &cell);
 	}
 	buf_add_char(l->out, '\n');
 }
 
+/* Settles the columns. */
+static void
+table_fit(struct table *t, const struct table_look *look)
+{
+	size_t title;
+
+	for (size_t i = 0; i < t->count; i++) {
+		t->widths[i] = t->widest[i];
+		title = strlen(t->columns[i].title);
+		if (look->headings && t->widths[i] < title)
+			t->widths[i] = title;
+		t->hidden[i] = false;
+	}
+	if (look->width > 0)
+		fit_columns(
+		    t->columns, t->count, look->width, t->widths, t->hidden);
+}
+
 void
-table_print(
-    const struct table *t, const struct table_look *look, struct buf *out)
+table_print(struct table *t, const struct table_look *look, struct buf *out)
 {
 	struct line line = {t, look, out, 0, 0};
 	const struct cell *cell;
 	struct span text;
 
 	ASSERT(t->cell_count % t->count == 0);
-	if (look->headings)
-		print_headings(t, &line);
+	if (!t->is_next_page) {
+		table_fit(t, look);
+		if (look->headings)
+			print_headings(t, &line);
+	}
 	for (size_t i = 0; i < t->cell_count; i++) {
 		if (i % t->count == 0)
 			line.used = line.owed = 0;
@@ -198,9 +292,16 @@ table_print(
 		text = (struct span){t->text.data + cell->at, cell->len};
 		if (cell->len == 0)
 			text = SPAN("");
-		line_add_cell(
-		    &line, i % t->count, text, cell->width, cell->colour);
+		line_add_cell(&line, i % t->count, text, cell);
 		if ((i + 1) % t->count == 0)
 			buf_add_char(out, '\n');
 	}
+}
+
+void
+table_next_page(struct table *t)
+{
+	t->is_next_page = true;
+	t->cell_count = 0;
+	buf_reset(&t->text, TEXT_KEEP);
 }

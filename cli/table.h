@@ -16,11 +16,29 @@
 
 struct table;
 
-enum table_align { TABLE_LEFT, TABLE_RIGHT };
+/* How a column stands, and what becomes of it where the terminal is too
+ * narrow for all of them: cells are cut first, then columns are left out. */
+enum table_how {
+	TABLE_LEFT = 0,
+	TABLE_RIGHT = 1, /* numbers: they are never cut in two */
+	TABLE_CUT = 2,   /* its cells may be cut, down to TABLE_LEAST */
+	TABLE_WRAP = 4,  /* it goes on below itself; only the last one may */
+	/* It may be left out: the highest first, of equal ones the last. */
+	TABLE_OUT_1 = 1 << 4,
+	TABLE_OUT_2 = 2 << 4,
+	TABLE_OUT_3 = 3 << 4,
+	TABLE_OUT_4 = 4 << 4,
+	TABLE_OUT_5 = 5 << 4,
+	TABLE_OUT_6 = 6 << 4,
+	TABLE_OUT_7 = 7 << 4,
+	TABLE_OUT = 7 << 4 /* the bits of all these */
+};
+
+enum { TABLE_LEAST = 10 };
 
 struct table_column {
 	const char *title;
-	enum table_align align;
+	unsigned how; /* of enum table_how */
 };
 
 enum table_colour {
@@ -28,7 +46,8 @@ enum table_colour {
 	TABLE_DIM,
 	TABLE_BOLD,
 	TABLE_RED,
-	TABLE_YELLOW
+	TABLE_YELLOW,
+	TABLE_GREEN
 };
 
 struct table_look {
@@ -49,9 +68,13 @@ void table_add_u64(struct table *t, uint64_t n);
 void table_set_colour(struct table *t, enum table_colour colour);
 size_t table_rows(const struct table *t);
 
-/* Asserts that the last row is complete. Rows that do not fit are cut at
- * their end, marked with a dot-dot-dot. */
+/* Asserts that the last row is complete. What is cut is marked with a
+ * dot-dot-dot; of a number nothing else is left then. */
 void table_print(
-    const struct table *t, const struct table_look *look, struct buf *out);
+    struct table *t, const struct table_look *look, struct buf *out);
+/* Drops the rows that were printed. Those that come next stand in the same
+ * columns, without headings, so that a list of any length can go out page by
+ * page. */
+void table_next_page(struct table *t);
 
 #endif

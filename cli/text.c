@@ -153,6 +153,19 @@ text_add_seconds(struct buf *out, double seconds)
 }
 
 void
+text_add_latency(struct buf *out, double seconds)
+{
+	if (seconds < 0.001)
+		buf_addf(out, "%.2fms", seconds * 1e3);
+	else if (seconds < 0.01)
+		buf_addf(out, "%.1fms", seconds * 1e3);
+	else if (seconds < 1)
+		buf_addf(out, "%.0fms", seconds * 1e3);
+	else
+		text_add_seconds(out, seconds);
+}
+
+void
 text_add_when(struct buf *out, struct span time, int64_t now_ms)
 {
 	int64_t ms;
@@ -168,6 +181,29 @@ text_add_when(struct buf *out, struct span time, int64_t now_ms)
 		text_add_seconds(out, (double)(now_ms - ms) / 1000);
 		buf_add_str(out, " ago");
 	}
+}
+
+void
+text_add_count(struct buf *out, uint64_t n)
+{
+	static const char units[] = "kMGTPE";
+	uint64_t whole = n, part = 0;
+	size_t unit = 0;
+
+	if (n < 100000) {
+		buf_add_u64(out, n);
+		return;
+	}
+	for (; whole >= 1000; unit++) {
+		part = whole % 1000;
+		whole /= 1000;
+	}
+	buf_add_u64(out, whole);
+	if (whole < 10)
+		buf_addf(out, ".%02u", (unsigned)(part / 10));
+	else if (whole < 100)
+		buf_addf(out, ".%u", (unsigned)(part / 100));
+	buf_add_char(out, units[unit - 1]);
 }
 
 void

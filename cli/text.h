@@ -27,9 +27,14 @@ struct span text_cut(struct span s, size_t columns);
 
 /* A span of time in at most two units: 0.2s 12s 5m12s 3h20m 2d4h. */
 void text_add_seconds(struct buf *out, double seconds);
+/* A short one: 0.21ms 3.4ms 120ms 2.5s. */
+void text_add_latency(struct buf *out, double seconds);
 /* A time of RFC 3339 as seen from now: "in 5m12s", "3s ago"; "-" for the
  * empty one, anything else as it is. */
 void text_add_when(struct buf *out, struct span time, int64_t now_ms);
+/* A number of things in at most five columns: 99999, 123k, 1.25M. What is cut
+ * off is never rounded up. */
+void text_add_count(struct buf *out, uint64_t n);
 /* A rate: 0, 0.2, 12.5, 1250. */
 void text_add_rate(struct buf *out, double per_second);
 

@@ -26,11 +26,13 @@ static const struct conf_row rows[CONF_ROW_COUNT] = {
 #define CONF_TYPE_NAME_SIZE "size"
 #define CONF_TYPE_NAME_ACCESS "word"
 #define CONF_TYPE_NAME_LEVEL "level"
+#define CONF_TYPE_NAME_OWN_LEVEL "level"
 #define CONF_TYPE_NAME_CONFIRM "word"
 #define CONF_TYPE_NAME_DEGRADE "word"
 #define CONF_TYPE_NAME_CONFLICT "word"
 #define CONF_TYPE_NAME_TEXT "text"
 #define CONF_TYPE_NAME_FOLDER "path"
+#define CONF_TYPE_NAME_LOG_FILE "path"
 #define CONF_TYPE_NAME_LISTEN "addresses"
 #define CONF_TYPE_NAME_URL "url"
 #define CONF_TYPE_NAME_PREFIX "name"
@@ -42,6 +44,10 @@ static const struct conf_row rows[CONF_ROW_COUNT] = {
 #define C(                                                                 \
     section, key, type, owner, field, fallback, least, most, reload, help) \
 	{#section, #key, CONF_TYPE_NAME_##type, fallback, help, reload},
+#define D(section, key, part, type, owner, field, fallback, least, most,  \
+    reload, help)                                                         \
+	{#section, #key "." #part, CONF_TYPE_NAME_##type, fallback, help, \
+	    reload},
 #include "core/conf.def"
 #undef C
 };
@@ -535,6 +541,19 @@ conf_where(const struct conf *c, const char *section, const char *name,
 	return s != NULL ? s->where : "default";
 }
 
+bool
+conf_policy_is_set(const struct conf *c, const char *queue, size_t offset)
+{
+	size_t row = 0;
+
+	while (
+	    specs[row].owner != CONF_OWNER_conf_queue ||
+	    specs[row].offset != offsetof(struct conf_queue, policy) + offset)
+		ASSERT(++row < CONF_ROW_COUNT);
+	return source_of(c, row, queue) != NULL ||
+	       source_of(c, row, "") != NULL;
+}
+
 /* ---- reloading -------------------------------------------------------- */
 
 static bool
@@ -652,45 +671,55 @@ conf_reload(struct conf *c, const char *file, char *const *args,
 
 /* ---- printing --------------------------------------------------------- */
 
+struct walk {
+	const struct conf *c;
+	conf_item_fn *fn;
+	void *arg;
+};
+
 /* One row of one owner; what a named section does not set comes from the one
  * without a name. */
 static void
-print_row(const struct conf *c, size_t row, const char *name, const void *owner,
-    struct buf *out)
+walk_row(const struct walk *w, size_t row, const char *name, const void *owner)
 {
-	const struct conf_source *s = source_of(c, row, name);
+	const struct conf_source *s = source_of(w->c, row, name);
+	struct conf_item item = {.row = row, .name = name};
+	struct buf value;
 
 	if (s == NULL)
-		s = source_of(c, row, "");
-	buf_addf(out, "%s.%s%s%s = ", rows[row].section, name,
-	    name[0] != '\0' ? "." : "", rows[row].key);
-	conf_value_print(row, owner, out);
-	buf_addf(out, "  # %s\n", s != NULL ? s->where : "default");
+		s = source_of(w->c, row, "");
+	buf_init(&value, SIZE_MAX / 2);
+	conf_value_print(row, owner, &value);
+	item.value = buf_span(&value);
+	item.where = s != NULL ? s->where : "default";
+	w->fn(&item, w->arg);
+	buf_clear(&value);
 }
 
 static void
-print_owner(const struct conf *c, enum conf_owner kind, const char *name,
-    const void *owner, struct buf *out)
+walk_owner(const struct walk *w, enum conf_owner kind, const char *name,
+    const void *owner)
 {
 	for (size_t i = 0; i < CONF_ROW_COUNT; i++) {
 		if (specs[i].owner == kind)
-			print_row(c, i, name, owner, out);
+			walk_row(w, i, name, owner);
 	}
 }
 
 void
-conf_print(const struct conf *c, struct buf *out)
+conf_each(const struct conf *c, conf_item_fn *fn, void *arg)
 {
 	struct conf_queue all = {.backend = "main", .policy = c->queue_default};
 	struct conf_channel channel = {.name = ""};
+	struct walk w = {c, fn, arg};
 
 	fill_from_unnamed(c, CONF_OWNER_conf_channel, &channel);
-	print_owner(c, CONF_OWNER_conf, "", c, out);
-	print_owner(c, CONF_OWNER_conf_queue, "", &all, out);
+	walk_owner(&w, CONF_OWNER_conf, "", c);
+	walk_owner(&w, CONF_OWNER_conf_queue, "", &all);
 	for (size_t i = 0; i < c->queue_count; i++)
-		print_owner(c, CONF_OWNER_conf_queue, c->queues[i].name,
-		    &c->queues[i], out);
-	print_owner(c, CONF_OWNER_conf_channel, "", &channel, out);
+		walk_owner(&w, CONF_OWNER_conf_queue, c->queues[i].name,
+		    &c->queues[i]);
+	walk_owner(&w, CONF_OWNER_conf_channel, "", &channel);
 	clear_fields(&channel, CONF_OWNER_conf_channel);
 	for (int kind = 0; kind < CONF_OWNER_COUNT; kind++) {
 		if (lists[kind].size == 0)
@@ -698,7 +727,31 @@ conf_print(const struct conf *c, struct buf *out)
 		for (size_t i = 0; i < list_count(c, kind); i++) {
 			const char *item = list_at(c, kind, i);
 
-			print_owner(c, kind, item, item, out);
+			walk_owner(&w, kind, item, item);
 		}
 	}
+}
+
+void
+conf_add_name(struct buf *out, const struct conf_item *item)
+{
+	buf_addf(out, "%s.%s%s%s", rows[item->row].section, item->name,
+	    item->name[0] != '\0' ? "." : "", rows[item->row].key);
+}
+
+static void
+print_item(const struct conf_item *item, void *arg)
+{
+	struct buf *out = arg;
+
+	conf_add_name(out, item);
+	buf_add_str(out, " = ");
+	buf_add_span(out, item->value);
+	buf_addf(out, "  # %s\n", item->where);
+}
+
+void
+conf_print(const struct conf *c, struct buf *out)
+{
+	conf_each(c, print_item, out);
 }

@@ -134,7 +134,12 @@ struct conf {
 	uint64_t limits_max_memory;      /* bytes; the whole process */
 
 	enum log_level log_level;
+	int log_levels[LOG_COMPONENT_COUNT]; /* or LOG_LEVEL_COMMON */
 	enum access_log log_access;
+	uint64_t log_rate; /* lines of an event a client, in a second */
+	char *log_file;    /* "" = stderr */
+	char *log_files[LOG_COMPONENT_COUNT]; /* "" = log_file */
+	char *log_file_error;                 /* "" = no copy */
 
 	int64_t debug_clock_offset_ms;
 
@@ -170,11 +175,27 @@ void conf_free(struct conf *c);
 enum err conf_reload(struct conf *c, const char *file, char *const *args,
     size_t arg_count, struct buf *why) MUST_CHECK;
 
+/* One setting as it is: of which row, of which name ("" for none), its value
+ * as text, and where that came from ("default", "schedd.conf:12"). */
+struct conf_item {
+	size_t row;
+	const char *name;
+	struct span value;
+	const char *where;
+};
+typedef void conf_item_fn(const struct conf_item *item, void *arg);
+/* All of them, in the order of the table. */
+void conf_each(const struct conf *c, conf_item_fn *fn, void *arg);
+/* "section.name.key" */
+void conf_add_name(struct buf *out, const struct conf_item *item);
 /* The whole effective table, one "section.key = value  # source" per line. */
 void conf_print(const struct conf *c, struct buf *out);
 /* The policy for a queue of that name: its own section or [queue]. */
 const struct queue_policy *conf_queue_policy(
     const struct conf *c, struct span queue);
+/* Does the field at that offset of it stand in the settings, for the queue of
+ * that name or for all? Else it has its default. */
+bool conf_policy_is_set(const struct conf *c, const char *queue, size_t offset);
 
 /* Where that setting of a named section came from: "schedd.conf:12", or
  * "default". */

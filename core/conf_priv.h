@@ -11,25 +11,27 @@
 #include "core/conf.h"
 
 enum conf_type {
-	CONF_NUMBER,   /* uint64_t */
-	CONF_TIME,     /* uint64_t, milliseconds */
-	CONF_OFFSET,   /* int64_t, milliseconds, with sign */
-	CONF_SIZE,     /* uint64_t, bytes */
-	CONF_ACCESS,   /* enum access_log */
-	CONF_LEVEL,    /* enum log_level */
-	CONF_CONFIRM,  /* enum confirm */
-	CONF_DEGRADE,  /* enum degrade */
-	CONF_CONFLICT, /* enum on_conflict */
-	CONF_TEXT,     /* char *, as all below up to CONF_NAMES */
-	CONF_FOLDER,   /* absolute path */
-	CONF_LISTEN,   /* addresses */
-	CONF_URL,      /* of a Redis */
-	CONF_PREFIX,   /* of keys in Redis */
-	CONF_TABLE,    /* schema.table */
-	CONF_COLUMNS,  /* name:type, ... */
-	CONF_NAMES,    /* names of columns */
-	CONF_BACKEND,  /* char[NAME_MAX_LEN + 1]: the name of a Redis */
-	CONF_NAME,     /* the same, any name */
+	CONF_NUMBER,    /* uint64_t */
+	CONF_TIME,      /* uint64_t, milliseconds */
+	CONF_OFFSET,    /* int64_t, milliseconds, with sign */
+	CONF_SIZE,      /* uint64_t, bytes */
+	CONF_ACCESS,    /* enum access_log */
+	CONF_LEVEL,     /* enum log_level */
+	CONF_OWN_LEVEL, /* int: enum log_level, or LOG_LEVEL_COMMON */
+	CONF_CONFIRM,   /* enum confirm */
+	CONF_DEGRADE,   /* enum degrade */
+	CONF_CONFLICT,  /* enum on_conflict */
+	CONF_TEXT,      /* char *, as all below up to CONF_NAMES */
+	CONF_FOLDER,    /* absolute path */
+	CONF_LOG_FILE,  /* the same, or empty */
+	CONF_LISTEN,    /* addresses */
+	CONF_URL,       /* of a Redis */
+	CONF_PREFIX,    /* of keys in Redis */
+	CONF_TABLE,     /* schema.table */
+	CONF_COLUMNS,   /* name:type, ... */
+	CONF_NAMES,     /* names of columns */
+	CONF_BACKEND,   /* char[NAME_MAX_LEN + 1]: the name of a Redis */
+	CONF_NAME,      /* the same, any name */
 	CONF_TYPE_COUNT
 };
 

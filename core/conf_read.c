@@ -141,24 +141,62 @@ why_setting(struct buf *why, const struct origin *at, const char *section,
 	buf_add_str(why, ": ");
 }
 
-/* "; expected one of a, b": the keys of a section, or the sections. */
+/* The length of "file." in "file.janitor", 0 for keys without a dot. */
+static size_t
+family_len(const char *key)
+{
+	const char *dot = strchr(key, '.');
+
+	return dot == NULL ? 0 : (size_t)(dot - key) + 1;
+}
+
+/* Does the key begin as those of the row's family do? */
+static bool
+is_family(const struct conf_row *row, struct span key)
+{
+	size_t len = family_len(row->key);
+
+	return len > 0 && key.len >= len && memcmp(key.p, row->key, len) == 0;
+}
+
 static void
-why_choices(struct buf *why, const char *section)
+why_sections(struct buf *why)
 {
 	size_t count;
 	const struct conf_row *rows = conf_rows(&count);
-	const char *comma = "";
 
-	buf_add_str(why, "; expected one of ");
+	buf_addf(why, "; expected one of %s", rows[0].section);
+	for (size_t i = 1; i < count; i++)
+		if (strcmp(rows[i].section, rows[i - 1].section) != 0)
+			buf_addf(why, ", %s", rows[i].section);
+}
+
+/* "; expected one of a, b": the keys of a section. A family is one of them,
+ * unless the wrong key is of that family: then its members are. */
+static void
+why_keys(struct buf *why, const char *section, struct span key)
+{
+	size_t count, shown = 0;
+	const struct conf_row *rows = conf_rows(&count), *last = NULL;
+	bool is_member = false;
+
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(rows[i].section, section) == 0)
+			is_member |= is_family(&rows[i], key);
 	for (size_t i = 0; i < count; i++) {
-		if (section == NULL && i > 0 &&
-		    strcmp(rows[i].section, rows[i - 1].section) == 0)
+		size_t len = family_len(rows[i].key);
+
+		if (strcmp(rows[i].section, section) != 0 ||
+		    is_member != is_family(&rows[i], key) ||
+		    (!is_member && last != NULL &&
+			is_family(last, span_of(rows[i].key))))
 			continue;
-		if (section != NULL && strcmp(rows[i].section, section) != 0)
-			continue;
-		buf_addf(why, "%s%s", comma,
-		    section != NULL ? rows[i].key : rows[i].section);
-		comma = ", ";
+		buf_add_str(why, shown++ == 0 ? "; expected one of " : ", ");
+		if (is_member || len == 0)
+			buf_add_str(why, rows[i].key);
+		else
+			buf_addf(why, "%.*sCOMPONENT", (int)len, rows[i].key);
+		last = &rows[i];
 	}
 }
 
@@ -178,7 +216,7 @@ section_check(struct buf *why, const struct origin *at, struct span section,
 		why_origin(why, at);
 		why_add_quoted(why, section);
 		buf_add_str(why, ": no such section");
-		why_choices(why, NULL);
+		why_sections(why);
 		return ERR_CONF_UNKNOWN;
 	}
 	owner = conf_spec(row)->owner;
@@ -220,7 +258,7 @@ setting_add(struct reader *r, struct span key, const char *text)
 	if (row == CONF_ROW_COUNT) {
 		why_setting(r->why, &r->at, r->section, r->name, key);
 		buf_add_str(r->why, "no such setting");
-		why_choices(r->why, r->section);
+		why_keys(r->why, r->section, key);
 		return ERR_CONF_UNKNOWN;
 	}
 	if (!conf_value_is_valid(row, text)) {
@@ -426,14 +464,35 @@ conf_read_text(struct conf_sources *sources, const char *label,
 
 /* ---- arguments -------------------------------------------------------- */
 
-/* --section.key=value or --section.name.key=value; the name may hold dots. */
+/* "name.key" into its parts; the name may hold dots. Where the section has
+ * keys with a dot, or there is none, all of it is the key. */
+static struct span
+cut_name(struct span section, struct span *key)
+{
+	const char *dot = key->p + key->len;
+	size_t count;
+	const struct conf_row *rows = conf_rows(&count);
+	struct span name = {"", 0};
+
+	for (size_t i = 0; i < count; i++)
+		if (span_is(section, rows[i].section) &&
+		    is_family(&rows[i], *key))
+			return name;
+	while (dot > key->p && dot[-1] != '.')
+		dot--;
+	if (dot > key->p)
+		name = (struct span){key->p, (size_t)(dot - 1 - key->p)};
+	*key = (struct span){dot, (size_t)(key->p + key->len - dot)};
+	return name;
+}
+
+/* --section.key=value or --section.name.key=value. */
 static enum err
 read_arg(struct conf_sources *sources, const char *arg, struct buf *why)
 {
-	struct span word, value, section, key, name = {"", 0};
+	struct span word, value, section, rest, key, name;
 	struct reader r = {
 	    .sources = sources, .why = why, .at = {.word = span_of(arg)}};
-	const char *dot;
 	enum err err;
 
 	if (strncmp(arg, "--", 2) != 0 ||
@@ -441,19 +500,15 @@ read_arg(struct conf_sources *sources, const char *arg, struct buf *why)
 		return fail(why, &r.at, ERR_CONF_SYNTAX,
 		    "expected --section.key=value");
 	r.at.word.len = word.len + 2;
-	if (!span_cut(word, '.', &section, &key))
+	if (!span_cut(word, '.', &section, &rest))
 		return fail(why, &r.at, ERR_CONF_SYNTAX,
 		    "expected --section.key=value");
-	dot = key.p + key.len;
-	while (dot > key.p && dot[-1] != '.')
-		dot--;
-	if (dot > key.p)
-		name = (struct span){key.p, (size_t)(dot - 1 - key.p)};
-	err = section_check(why, &r.at, section, name, dot > key.p);
+	key = rest;
+	name = cut_name(section, &key);
+	err = section_check(why, &r.at, section, name, key.p > rest.p);
 	if (err != ERR_OK)
 		return err;
 	reader_enter(&r, section, name);
-	key = (struct span){dot, (size_t)(key.p + key.len - dot)};
 	return setting_add(&r, key, value.p);
 }
 

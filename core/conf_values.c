@@ -61,6 +61,12 @@ parse_level(const char *text, struct value *out)
 	return true;
 }
 
+static bool
+parse_own_level(const char *text, struct value *out)
+{
+	return text[0] == '\0' || parse_level(text, out);
+}
+
 /* ---- words ------------------------------------------------------------ */
 
 static const char *const ACCESSES[] = {"no", "failed", "all"};
@@ -122,6 +128,12 @@ static bool
 parse_folder(const char *text, struct value *out)
 {
 	return text[0] == '/' && parse_text(text, out);
+}
+
+static bool
+parse_log_file(const char *text, struct value *out)
+{
+	return text[0] == '\0' || parse_folder(text, out);
 }
 
 static bool
@@ -344,11 +356,15 @@ static const struct {
     [CONF_SIZE] = {parse_size, "a size", true},
     [CONF_ACCESS] = {parse_access, "no, failed or all", false},
     [CONF_LEVEL] = {parse_level, "error, warn, info or debug", false},
+    [CONF_OWN_LEVEL] = {parse_own_level,
+	"error, warn, info or debug, or nothing", false},
     [CONF_CONFIRM] = {parse_confirm, "auto, memory, disk or replicated", false},
     [CONF_DEGRADE] = {parse_degrade, "no or disk", false},
     [CONF_CONFLICT] = {parse_conflict, "ignore or update", false},
     [CONF_TEXT] = {parse_text, "text of at most 1024 bytes", false},
     [CONF_FOLDER] = {parse_folder, "a path that begins with /", false},
+    [CONF_LOG_FILE] = {parse_log_file, "a path that begins with /, or nothing",
+	false},
     [CONF_LISTEN] = {parse_listen,
 	"IP:port, [IPv6]:port, localhost:port, the same after tls:, or "
 	"unix:/path, at most 16, separated by commas",
@@ -446,6 +462,9 @@ conf_value_set(size_t row, void *owner, const char *text)
 	case CONF_LEVEL:
 		*(enum log_level *)field = (enum log_level)v.n;
 		break;
+	case CONF_OWN_LEVEL:
+		*(int *)field = text[0] == '\0' ? LOG_LEVEL_COMMON : (int)v.n;
+		break;
 	case CONF_CONFIRM:
 		*(enum confirm *)field = (enum confirm)v.n;
 		break;
@@ -462,6 +481,7 @@ conf_value_set(size_t row, void *owner, const char *text)
 		break;
 	case CONF_TEXT:
 	case CONF_FOLDER:
+	case CONF_LOG_FILE:
 	case CONF_LISTEN:
 	case CONF_URL:
 	case CONF_PREFIX:
@@ -488,7 +508,6 @@ print_time(uint64_t ms, struct buf *out)
 void
 conf_value_print(size_t row, const void *owner, struct buf *out)
 {
-	static const char *const LEVELS[] = {"error", "warn", "info", "debug"};
 	const char *field = (const char *)owner + conf_spec(row)->offset;
 	const void *p = field;
 	char text[32];
@@ -514,7 +533,12 @@ conf_value_print(size_t row, const void *owner, struct buf *out)
 		buf_add_str(out, ACCESSES[*(const enum access_log *)p]);
 		break;
 	case CONF_LEVEL:
-		buf_add_str(out, LEVELS[*(const enum log_level *)p]);
+		buf_add_str(out, log_level_name(*(const enum log_level *)p));
+		break;
+	case CONF_OWN_LEVEL:
+		if (*(const int *)p != LOG_LEVEL_COMMON)
+			buf_add_str(
+			    out, log_level_name(*(const enum log_level *)p));
 		break;
 	case CONF_CONFIRM:
 		buf_add_str(out, CONFIRMS[*(const enum confirm *)p]);
@@ -531,6 +555,7 @@ conf_value_print(size_t row, const void *owner, struct buf *out)
 		break;
 	case CONF_TEXT:
 	case CONF_FOLDER:
+	case CONF_LOG_FILE:
 	case CONF_LISTEN:
 	case CONF_URL:
 	case CONF_PREFIX:

@@ -4,6 +4,8 @@
 
 #include "core/buf.h"
 
+enum { ADVICE_MAX = 4096 };
+
 static const struct err_info table[ERR_COUNT] = {
     [ERR_OK] = {"OK", "ok", -1, 200},
 #define E(num, name, http, text) [ERR_##name] = {#name, text, num, http},
@@ -46,6 +48,9 @@ err_is_retryable(enum err e)
 void
 err_print_table(struct buf *out)
 {
+	struct buf advice;
+
+	buf_init(&advice, ADVICE_MAX);
 	buf_add_str(out, "{\"errors\":[");
 	for (int e = ERR_OK + 1; e < ERR_COUNT; e++) {
 		const struct err_info *info = err_info((enum err)e);
@@ -55,8 +60,13 @@ err_print_table(struct buf *out)
 		    e == ERR_OK + 1 ? "" : ",", info->number, info->name,
 		    info->http);
 		buf_add_json(out, span_of(info->text));
-		buf_addf(out, ",\"retryable\":%s}",
+		buf_addf(out, ",\"retryable\":%s,\"advice\":",
 		    err_is_retryable((enum err)e) ? "true" : "false");
+		buf_reset(&advice, ADVICE_MAX);
+		err_add_advice(&advice, (enum err)e);
+		buf_add_json(out, buf_span(&advice));
+		buf_add_char(out, '}');
 	}
 	buf_add_str(out, "]}");
+	buf_clear(&advice);
 }

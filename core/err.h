@@ -32,7 +32,10 @@ struct err_info {
 const struct err_info *err_info(enum err e);
 /* The error with that public number, or ERR_OK when there is none. */
 enum err err_by_number(int number);
-/* The whole table as JSON: {"errors":[{code,name,http,text,retryable}]}. */
+/* What to do about it, as plain text: the last column of docs/errors.md. */
+void err_add_advice(struct buf *out, enum err e);
+/* The whole table as JSON:
+ * {"errors":[{code,name,http,text,retryable,advice}]}. */
 void err_print_table(struct buf *out);
 /* May the same request be sent again later without changes? */
 bool err_is_retryable(enum err e);

@@ -1,90 +1,92 @@
 /*
- * The log: lines on stderr, one write(2) each, so that lines of several
- * processes on one pipe stay whole. A reader that does not keep up costs
- * lines, never the loop's time; what was lost is counted and told.
+ * The log: levels, and lines as text. Where a line goes is log_out.c's
+ * business, how many a client may cause log_rate.c's.
  */
 
 #include "core/log.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
-enum {
-	LINE_MAX_LEN = 4096, /* with its line break; at most PIPE_BUF */
-	COMPONENT_MAX = 16,
-	COMPONENT_NAME_MAX = 16
+#include "core/log_priv.h"
+
+/* What looks like an access token has so many digits at least. */
+enum { TOKEN_ID_MIN = 8, TOKEN_SECRET_MIN = 8 };
+
+static const char *const LEVEL_NAMES[] = {"error", "warn", "info", "debug"};
+
+static const char *const COMPONENT_NAMES[] = {
+#define L(name, about) #name,
+#include "core/log.def"
+#undef L
 };
 
-static const char LEVEL_NAMES[][6] = {"error", "warn", "info", "debug"};
-
-struct component {
-	char name[COMPONENT_NAME_MAX];
-	enum log_level level;
-};
+enum log_level log_loudest = LOG_INFO;
 
 static struct {
 	enum log_level level;
-	struct component components[COMPONENT_MAX];
-	size_t component_count;
+	int of[LOG_COMPONENT_COUNT]; /* or LOG_LEVEL_COMMON */
 	void (*sink)(const char *line, size_t len);
-	uint64_t dropped;
-	uint64_t dropped_told; /* of those, a line was written about */
-} conf = {.level = LOG_INFO};
+} conf = {.level = LOG_INFO,
+    .of = {
+#define L(name, about) [LOG_COMPONENT_##name] = LOG_LEVEL_COMMON,
+#include "core/log.def"
+#undef L
+    }};
 
 /* A line under construction; cut marks that something did not fit. */
 struct line {
-	char text[LINE_MAX_LEN];
+	char text[LOG_LINE_MAX];
 	size_t len;
 	bool cut;
-	bool is_access;
 };
 
-/* Access lines of this turn, and how many. */
-static struct {
-	char text[32 * 1024];
-	size_t len, lines;
-	bool on;
-} held;
-
 /* ---- levels ----------------------------------------------------------- */
+
+static void
+find_loudest(void)
+{
+	log_loudest = conf.level;
+	for (int c = 0; c < LOG_COMPONENT_COUNT; c++)
+		if (conf.of[c] > (int)log_loudest)
+			log_loudest = (enum log_level)conf.of[c];
+}
 
 void
 log_set_level(enum log_level level)
 {
 	conf.level = level;
+	find_loudest();
 }
 
-static struct component *
-component_find(const char *name, size_t len)
+enum log_level
+log_level(void)
 {
-	for (size_t i = 0; i < conf.component_count; i++) {
-		struct component *c = &conf.components[i];
-
-		if (strncmp(c->name, name, len) == 0 && c->name[len] == '\0')
-			return c;
-	}
-	return NULL;
+	return conf.level;
 }
 
 void
-log_set_component_level(const char *component, enum log_level level)
+log_set_component_level(enum log_component c, int level)
 {
-	size_t len = strlen(component);
-	struct component *c;
+	ASSERT(c < LOG_COMPONENT_COUNT);
+	conf.of[c] = level;
+	find_loudest();
+}
 
-	ASSERT(len > 0 && len < COMPONENT_NAME_MAX);
-	c = component_find(component, len);
-	if (c == NULL) {
-		ASSERT(conf.component_count < COMPONENT_MAX);
-		c = &conf.components[conf.component_count++];
-		memcpy(c->name, component, len + 1);
-	}
-	c->level = level;
+int
+log_component_level(enum log_component c)
+{
+	ASSERT(c < LOG_COMPONENT_COUNT);
+	return conf.of[c];
+}
+
+const char *
+log_level_name(enum log_level level)
+{
+	return LEVEL_NAMES[level];
 }
 
 bool
@@ -99,18 +101,46 @@ log_level_parse(struct span s, enum log_level *out)
 	return false;
 }
 
-bool
-log_is_on(enum log_level level, const char *event)
+const char *
+log_component_name(enum log_component c)
 {
-	const struct component *c = NULL;
-	size_t len;
+	return COMPONENT_NAMES[c];
+}
 
-	if (conf.component_count > 0) {
-		len = strcspn(event, ".");
-		if (len < COMPONENT_NAME_MAX)
-			c = component_find(event, len);
-	}
-	return level <= (c != NULL ? c->level : conf.level);
+bool
+log_component_parse(struct span s, enum log_component *out)
+{
+	int c = 0;
+
+	while (c < LOG_COMPONENT_COUNT && !span_is(s, COMPONENT_NAMES[c]))
+		c++;
+	*out = (enum log_component)c;
+	return c < LOG_COMPONENT_COUNT;
+}
+
+/* LOG_COMPONENT_COUNT where the event is of none. */
+static enum log_component
+component_of(const char *event)
+{
+	enum log_component c;
+
+	(void)log_component_parse(
+	    (struct span){event, strcspn(event, ".")}, &c);
+	return c;
+}
+
+static bool
+component_is_on(enum log_component c, enum log_level level)
+{
+	if (c < LOG_COMPONENT_COUNT && conf.of[c] != LOG_LEVEL_COMMON)
+		return (int)level <= conf.of[c];
+	return level <= conf.level;
+}
+
+bool
+log_look(enum log_level level, const char *event)
+{
+	return component_is_on(component_of(event), level);
 }
 
 void
@@ -119,16 +149,24 @@ log_set_sink(void (*fn)(const char *line, size_t len))
 	conf.sink = fn;
 }
 
-uint64_t
-log_dropped(void)
-{
-	return conf.dropped;
-}
-
 /* ---- building a line -------------------------------------------------- */
 
+/* Characters that cannot be seen, break a line or turn it round: U+200B to
+ * U+200F, U+2028 to U+202E, U+2060 to U+206F, U+FEFF. */
+static bool
+is_unseen(const unsigned char *u)
+{
+	if (u[0] == 0xe2 && u[1] == 0x80)
+		return (u[2] >= 0x8b && u[2] <= 0x8f) ||
+		       (u[2] >= 0xa8 && u[2] <= 0xae);
+	if (u[0] == 0xe2 && u[1] == 0x81)
+		return u[2] >= 0xa0 && u[2] <= 0xaf;
+	return u[0] == 0xef && u[1] == 0xbb && u[2] == 0xbf;
+}
+
 /* Bytes at p that stand for themselves (1-4), or 0 where one must be
- * escaped: control characters (C1 ones too) and what is not UTF-8. */
+ * escaped: control characters (C1 ones too), what cannot be seen, and what is
+ * not UTF-8. */
 static size_t
 log_plain_len(const char *p, const char *end)
 {
@@ -139,7 +177,7 @@ log_plain_len(const char *p, const char *end)
 		return 0;
 	if (n == 2 && u[0] == 0xc2 && u[1] < 0xa0)
 		return 0;
-	return n;
+	return n == 3 && is_unseen(u) ? 0 : n;
 }
 
 /* Writes what stands for the byte c into dst; returns its length (2 or 4). */
@@ -221,7 +259,7 @@ line_add_time(struct line *l)
 static void __attribute__((format(printf, 2, 0)))
 line_add_args(struct line *l, const char *fmt, va_list args)
 {
-	char text[LINE_MAX_LEN];
+	char text[LOG_LINE_MAX];
 	int n = vsnprintf(text, sizeof(text), fmt, args);
 
 	if (n <= 0)
@@ -237,159 +275,129 @@ line_add_args(struct line *l, const char *fmt, va_list args)
 
 /* ---- writing it ------------------------------------------------------- */
 
-/* One write that does not wait: a full pipe (or a terminal that was halted)
- * must not hold the loop. */
-static bool
-log_put(const char *p, size_t n)
-{
-	struct pollfd pfd = {.fd = STDERR_FILENO, .events = POLLOUT};
-	ssize_t wrote;
-
-	if (poll(&pfd, 1, 0) != 1 || (pfd.revents & POLLOUT) == 0)
-		return false;
-	do
-		wrote = write(STDERR_FILENO, p, n);
-	while (wrote < 0 && errno == EINTR);
-	return wrote == (ssize_t)n;
-}
-
-/* The lines that were held back go out in one write. */
-void
-log_flush(void)
-{
-	if (held.len > 0 && !log_put(held.text, held.len))
-		conf.dropped += held.lines;
-	held.len = held.lines = 0;
-}
-
-void
-log_hold_access(bool on)
-{
-	held.on = on;
-	if (!on)
-		log_flush();
-}
-
-/* Access lines may wait for the end of the turn; all others go out at once,
- * behind those that came before them. */
-static bool
-line_hold(const struct line *l)
-{
-	if (held.len + l->len > sizeof(held.text))
-		log_flush();
-	if (!held.on || !l->is_access) {
-		log_flush();
-		return false;
-	}
-	memcpy(held.text + held.len, l->text, l->len);
-	held.len += l->len;
-	held.lines++;
-	return true;
-}
-
-static void
-line_put(struct line *l)
-{
-	if (l->cut) {
-		memcpy(l->text + l->len, "...", 3);
-		l->len += 3;
-	}
-	l->text[l->len++] = '\n';
-	if (conf.sink != NULL)
-		conf.sink(l->text, l->len);
-	else if (!line_hold(l) && !log_put(l->text, l->len))
-		conf.dropped++;
-}
-
 static void
 line_begin(struct line *l, enum log_level level, const char *event)
 {
 	l->len = 0;
 	l->cut = false;
-	l->is_access = strncmp(event, "access.", 7) == 0;
 	line_add_time(l);
 	line_add(l, LEVEL_NAMES[level], strlen(LEVEL_NAMES[level]));
 	line_add(l, " ", 1);
 	line_add(l, event, strlen(event));
 }
 
-/* Says how many lines were lost, before the first one that gets through. */
+/* An access token that stands where it does not belong, in a path or an id,
+ * loses its secret: schedd_ID_SECRET, both in hex. */
 static void
-log_tell_dropped(void)
+line_hide_tokens(struct line *l)
 {
-	uint64_t before = conf.dropped;
-	char text[48];
-	struct line l;
-	int n;
+	static const char mark[] = "schedd_", digits[] = "0123456789abcdef";
+	char *p = l->text;
+	size_t n;
 
-	line_begin(&l, LOG_WARN, "log.dropped");
-	n = snprintf(text, sizeof(text), " lines=%llu",
-	    (unsigned long long)(before - conf.dropped_told));
-	line_add(&l, text, (size_t)n);
-	line_put(&l);
-	if (conf.dropped == before)
-		conf.dropped_told = before;
-	else
-		conf.dropped = before; /* this line is not one of theirs */
+	l->text[l->len] = '\0'; /* where the line break comes */
+	while ((p = strstr(p, mark)) != NULL) {
+		p += sizeof(mark) - 1;
+		n = strspn(p, digits);
+		if (n < TOKEN_ID_MIN || p[n] != '_')
+			continue;
+		p += n + 1;
+		n = strspn(p, digits);
+		if (n >= TOKEN_SECRET_MIN)
+			memset(p, '*', n);
+	}
 }
 
-/* Everything up to the pairs; false when the line is not written. */
-static bool
-log_begin(struct line *l, enum log_level level, const char *event)
+static void
+line_end(struct line *l)
 {
-	if (!log_is_on(level, event))
-		return false;
-	if (conf.dropped != conf.dropped_told)
-		log_tell_dropped();
-	line_begin(l, level, event);
-	return true;
+	line_hide_tokens(l);
+	if (l->cut) {
+		memcpy(l->text + l->len, "...", 3);
+		l->len += 3;
+	}
+	l->text[l->len++] = '\n';
+}
+
+static void
+line_put(struct line *l, enum log_component c, enum log_level level)
+{
+	line_end(l);
+	if (conf.sink != NULL)
+		conf.sink(l->text, l->len);
+	else
+		log_out(c, level, (struct span){l->text, l->len});
 }
 
 void
 log_write_span(enum log_level level, const char *event, struct span pairs)
 {
+	enum log_component c = component_of(event);
 	int saved = errno;
 	struct line l;
 
-	if (!log_begin(&l, level, event))
+	if (!component_is_on(c, level))
 		return;
+	line_begin(&l, level, event);
 	line_add(&l, " ", 1);
 	line_add(&l, pairs.p, pairs.len);
-	line_put(&l);
+	line_put(&l, c, level);
 	errno = saved;
 }
 
 void
 log_write(enum log_level level, const char *event, const char *fmt, ...)
 {
+	enum log_component c = component_of(event);
 	int saved = errno;
 	struct line l;
 	va_list args;
 
-	if (!log_begin(&l, level, event))
+	if (!component_is_on(c, level))
 		return;
+	line_begin(&l, level, event);
 	va_start(args, fmt);
 	line_add_args(&l, fmt, args);
 	va_end(args);
-	line_put(&l);
+	line_put(&l, c, level);
 	errno = saved;
+}
+
+size_t
+log_make_line(char dst[LOG_LINE_MAX], enum log_level level, const char *event,
+    const char *fmt, ...)
+{
+	struct line l;
+	va_list args;
+
+	line_begin(&l, level, event);
+	va_start(args, fmt);
+	line_add_args(&l, fmt, args);
+	va_end(args);
+	line_end(&l);
+	memcpy(dst, l.text, l.len);
+	return l.len;
+}
+
+void
+log_flush(void)
+{
+	log_rate_flush(false);
+	log_out_flush();
 }
 
 /* ---- values ----------------------------------------------------------- */
 
-/* Can the value stand without quotes? */
+/* Can the value stand without quotes? Other letters than ASCII's have blanks
+ * of their own. */
 static bool
 log_is_bare(struct span value)
 {
-	const char *p = value.p, *end = p + value.len;
+	for (size_t i = 0; i < value.len; i++) {
+		char c = value.p[i];
 
-	while (p < end) {
-		bool is_ascii = *p > ' ' && *p <= '~';
-		size_t n = is_ascii ? 1 : log_plain_len(p, end);
-
-		if (n == 0 || *p == ' ' || *p == '"' || *p == '\\' || *p == '=')
+		if (c <= ' ' || c > '~' || c == '"' || c == '\\' || c == '=')
 			return false;
-		p += n;
 	}
 	return value.len > 0;
 }

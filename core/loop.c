@@ -422,6 +422,15 @@ timer_arm_ms(struct timer *t, uint64_t ms)
 }
 
 void
+timer_arm_us(struct timer *t, unsigned us)
+{
+	struct timeval tv = {
+	    (time_t)(us / 1000000), (suseconds_t)(us % 1000000)};
+
+	ASSERT(event_add(t->ev, &tv) == 0);
+}
+
+void
 timer_disarm(struct timer *t)
 {
 	if (t->ev != NULL)

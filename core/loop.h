@@ -56,6 +56,7 @@ struct timer {
 };
 void timer_init(struct timer *t, struct loop *l, loop_fn *fn, void *arg);
 void timer_arm_ms(struct timer *t, uint64_t ms);
+void timer_arm_us(struct timer *t, unsigned us);
 void timer_disarm(struct timer *t);
 bool timer_is_armed(const struct timer *t);
 void timer_clear(struct timer *t);

@@ -13,6 +13,7 @@
 #include "core/mem.h"
 #include "core/metrics.h"
 #include "http/conn.h"
+#include "http/peers.h"
 #include "http/req_priv.h"
 #include "http/server_priv.h"
 
@@ -69,10 +70,27 @@ add_field(struct buf *head, const char *name, const char *value)
 	buf_add(head, "\r\n", 2);
 }
 
+const struct recent *
+server_recent(struct server *s, uint64_t ended[RECENT_CLASS_COUNT])
+{
+	static const enum recent_class classes[] = {
+	    [2] = RECENT_2XX, [4] = RECENT_4XX, [5] = RECENT_5XX};
+
+	memset(ended, 0, RECENT_CLASS_COUNT * sizeof(*ended));
+	for (int status = 200; status < STATUS_MAX; status++)
+		if (s->status_slots[status] != 0 && status / 100 != 3)
+			ended[classes[status / 100]] +=
+			    (uint64_t)metric_read_series(METRIC_HTTP_REQUESTS,
+				s->status_slots[status] - 1);
+	recent_turn(&s->recent, clock_mono_us(), ended);
+	return &s->recent;
+}
+
 /* RFC 9110 6.6.1, written anew once a second. */
 static const char *
 server_date(struct server *s)
 {
+	uint64_t ended[RECENT_CLASS_COUNT];
 	int64_t now_s = clock_now_ms() / 1000;
 	time_t t = (time_t)now_s;
 	struct tm tm;
@@ -82,6 +100,8 @@ server_date(struct server *s)
 	ASSERT(gmtime_r(&t, &tm) != NULL);
 	strftime(s->date, sizeof(s->date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
 	s->date_s = now_s;
+	if (recent_is_over(&s->recent, clock_mono_us()))
+		(void)server_recent(s, ended);
 	return s->date;
 }
 
@@ -135,8 +155,10 @@ count_status(struct server *s, int status)
 }
 
 static void
-count_seconds(struct server *s, const struct route *route, int64_t us)
+count_seconds(struct req *req, int status, int64_t us)
 {
+	struct server *s = req->server;
+	const struct route *route = req->match.route;
 	size_t count, row;
 	const struct route *table = routes_get(&count);
 	unsigned *slot;
@@ -147,6 +169,8 @@ count_seconds(struct server *s, const struct route *route, int64_t us)
 		*slot = 1 + metric_series(METRIC_HTTP_SECONDS,
 				route == NULL ? "none" : route->pattern);
 	metric_observe(METRIC_HTTP_SECONDS, *slot - 1, (double)us / 1e6);
+	if (status < 300 && !req->is_waited)
+		recent_note(&s->recent, row, us);
 }
 
 static void
@@ -188,11 +212,17 @@ log_access(struct req *req, int status, int64_t us)
 	log_write_span(LOG_INFO, "access.request", buf_span(line));
 }
 
+/* Of what failed an address has so many lines in a second; what did not is
+ * asked for by log.access = all. */
 static bool
-is_logged(enum access_log which, int status)
+is_logged(const struct req *req, int status)
 {
-	return which != ACCESS_NO && (which == ACCESS_ALL || status >= 400) &&
-	       log_is_on(LOG_INFO, "access.request");
+	enum access_log which = req->server->conf->log_access;
+
+	if (status >= 400)
+		return which != ACCESS_NO &&
+		       peer_may_log(LOG_INFO, "access.request", req_peer(req));
+	return which == ACCESS_ALL && log_is_on(LOG_INFO, "access.request");
 }
 
 static void
@@ -204,8 +234,8 @@ answer_account(struct req *req, int status)
 	if (us < 0)
 		us = 0;
 	count_status(s, status);
-	count_seconds(s, req->match.route, us);
-	if (is_logged(s->conf->log_access, status))
+	count_seconds(req, status, us);
+	if (is_logged(req, status))
 		log_access(req, status, us);
 }
 

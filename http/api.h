@@ -24,10 +24,14 @@ req_fn api_tasks_purge;
 req_fn api_queues_list;
 req_fn api_queues_get;
 req_fn api_queues_set;
+req_fn api_queues_remove;
 req_fn api_workers_list;
+req_fn api_workers_get;
 req_fn api_workers_remove;
 req_fn api_workers_heartbeat;
 req_fn api_audit_list;
+req_fn api_config_get;
+req_fn api_config_set;
 req_fn api_tokens_list;
 req_fn api_tokens_add;
 req_fn api_tokens_remove;
@@ -81,8 +85,6 @@ void api_add_pieces(
 void api_allow_rows(struct req *req, struct body *b);
 /* SPOOL_FULL: says so, and when to come again. */
 void api_fail_full(struct req *req, const struct channel *ch);
-/* One queue, whole (api_queues.c). */
-void api_add_queue(struct buf *out, const struct store_queue_info *q);
 /* "todo":1,... of the six states, without braces. */
 void api_add_counts(struct buf *out, const uint64_t *counts);
 /* "pushed":1.500,... of the four rates, without braces. */

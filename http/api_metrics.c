@@ -25,7 +25,7 @@ static const char other_name[] = "_other";
 struct sample {
 	struct span name;
 	double states[TASK_STATE_COUNT];
-	double oldest_s, paused, waiting;
+	double oldest_s, paused, waiting, max_tasks, workers, taken_at_s;
 	struct store_counters counters;
 };
 
@@ -79,8 +79,12 @@ page_collect(const struct store_queue_info *q, void *arg)
 		sample->states[i] += (double)q->counts[i];
 	if (q->oldest_todo_s > sample->oldest_s)
 		sample->oldest_s = q->oldest_todo_s;
+	sample->max_tasks += (double)q->policy.max_tasks;
 	sample->paused += q->paused;
 	sample->waiting += (double)q->waiting;
+	sample->workers += (double)q->workers;
+	if ((double)q->last_take_at / 1000 > sample->taken_at_s)
+		sample->taken_at_s = (double)q->last_take_at / 1000;
 	if (counters != NULL)
 		counters_add(&sample->counters, counters);
 }
@@ -97,8 +101,11 @@ sample_value(enum metric m, const struct sample *s, double *value)
 		double value;
 	} rows[] = {
 	    {METRIC_QUEUE_OLDEST, s->oldest_s},
+	    {METRIC_QUEUE_MAX_TASKS, s->max_tasks},
 	    {METRIC_QUEUE_PAUSED, s->paused},
 	    {METRIC_QUEUE_WAITING, s->waiting},
+	    {METRIC_QUEUE_WORKERS, s->workers},
+	    {METRIC_QUEUE_LAST_TAKE, s->taken_at_s},
 	    {METRIC_QUEUE_PUSHED, (double)c->pushed},
 	    {METRIC_QUEUE_EXISTS, (double)c->exists},
 	    {METRIC_QUEUE_REFUSED, (double)c->refused},
@@ -172,6 +179,7 @@ single_value(const struct page *page, enum metric m, double *value)
 		(double)server_connections(req_server(page->req))},
 	    {METRIC_STORE_PENDING, (double)store_pending(req_store(page->req))},
 	    {METRIC_WORKERS, (double)store_worker_count(req_store(page->req))},
+	    {METRIC_MEMORY_MAX, (double)req_conf(page->req)->limits_max_memory},
 	    {METRIC_PROCESS_RSS, (double)page->usage.rss_bytes},
 	    {METRIC_PROCESS_CPU, page->usage.cpu_seconds},
 	    {METRIC_PROCESS_FDS, (double)page->usage.open_fds},

@@ -3,6 +3,7 @@
 #include "http/api.h"
 
 #include "core/clock.h"
+#include "http/task_log.h"
 
 struct push {
 	struct req *req;
@@ -101,6 +102,8 @@ push_on_stored(
 		req_fail(p->req, err);
 		return;
 	}
+	if (task_log_is_on())
+		task_log_pushed(p->req, &p->body, results);
 	c = push_count(results, n);
 	if (c.refused == n && c.one_reason) {
 		push_refuse(p, results[0].err);

@@ -1,4 +1,4 @@
-/* /v1/queues: all queues, one queue, and changing its policy. */
+/* /v1/queues: all queues, one queue, changing its policy, removing it. */
 
 #include "http/api.h"
 
@@ -6,12 +6,14 @@
 
 #include "http/audit.h"
 #include "http/auth.h"
+#include "http/held_up.h"
 #include "http/policy.h"
 
 enum { WHAT_MAX = 32 * 1024 /* of an audit entry; the body has 16 KiB */ };
 
 static store_queue_cb queue_on_read;
 static store_queue_cb queue_on_set;
+static store_remove_cb queue_on_removed;
 
 /* ---- answers ---------------------------------------------------------- */
 
@@ -98,8 +100,38 @@ add_overridden(struct buf *out, unsigned overridden)
 	}
 }
 
-void
-api_add_queue(struct buf *out, const struct store_queue_info *q)
+/* Where each value comes from. */
+static void
+add_policy_from(struct buf *out, const struct store_queue_info *q)
+{
+	for (size_t i = 0; i < POLICY_FIELD_COUNT; i++) {
+		const char *from = "default";
+
+		if ((q->overridden & 1u << i) != 0)
+			from = "http";
+		else if ((q->configured & 1u << i) != 0)
+			from = "file";
+		add_comma(out, i);
+		buf_addf(out, "\"%s\":\"%s\"", policy_rows[i].name, from);
+	}
+}
+
+/* What only the answer for a single queue has. */
+static void
+add_whole(struct buf *out, const struct store_queue_info *q)
+{
+	buf_add_str(out, ",\"rates_5m\":{");
+	api_add_rates(out, q->rates_5m);
+	buf_add_str(out, "},\"rates_15m\":{");
+	api_add_rates(out, q->rates_15m);
+	buf_add_str(out, "},\"policy_from\":{");
+	add_policy_from(out, q);
+	buf_add_char(out, '}');
+}
+
+/* away: why the store cannot be reached, or NULL. */
+static void
+add_queue(struct buf *out, const struct store_queue_info *q, const char *away)
 {
 	buf_add_str(out, "{\"name\":");
 	buf_add_json(out, q->name);
@@ -109,7 +141,15 @@ api_add_queue(struct buf *out, const struct store_queue_info *q)
 	buf_add_str(out, "},\"lanes\":{");
 	for (size_t i = 0; i < LANE_COUNT; i++)
 		add_member(out, i, lane_name((enum lane)i), q->lanes[i]);
-	buf_addf(out, "},\"oldest_todo_s\":%.3f,\"rates\":{", q->oldest_todo_s);
+	buf_addf(out, "},\"oldest_todo_s\":%.3f,\"workers\":%llu,",
+	    q->oldest_todo_s, (unsigned long long)q->workers);
+	buf_add_str(out, "\"last_push_at\":");
+	api_add_time(out, q->last_push_at);
+	buf_add_str(out, ",\"last_take_at\":");
+	api_add_time(out, q->last_take_at);
+	buf_add_str(out, ",\"held_up\":");
+	held_up_add(out, q, away);
+	buf_add_str(out, ",\"rates\":{");
 	api_add_rates(out, q->rates);
 	buf_add_str(out, "},\"totals\":{");
 	add_totals(out, &q->totals);
@@ -117,7 +157,19 @@ api_add_queue(struct buf *out, const struct store_queue_info *q)
 	add_policy(out, &q->policy);
 	buf_add_str(out, "},\"overridden\":[");
 	add_overridden(out, q->overridden);
-	buf_add_str(out, "]}");
+	buf_add_char(out, ']');
+	if (q->is_whole)
+		add_whole(out, q);
+	buf_add_char(out, '}');
+}
+
+/* Why the store cannot be reached, or NULL. */
+static const char *
+store_away(struct req *req)
+{
+	const char *why;
+
+	return store_is_ready(req_store(req), &why) ? NULL : why;
 }
 
 /* ---- all queues ------------------------------------------------------- */
@@ -125,6 +177,7 @@ api_add_queue(struct buf *out, const struct store_queue_info *q)
 struct queue_list {
 	const struct auth_caller *caller;
 	struct buf *out;
+	const char *away;
 	size_t count;
 };
 
@@ -136,14 +189,15 @@ list_add(const struct store_queue_info *q, void *arg)
 	if (!auth_sees(list->caller, q->name))
 		return;
 	add_comma(list->out, list->count++);
-	api_add_queue(list->out, q);
+	add_queue(list->out, q, list->away);
 }
 
 void
 api_queues_list(struct req *req)
 {
-	struct queue_list list = {
-	    .caller = req_caller(req), .out = req_out(req)};
+	struct queue_list list = {.caller = req_caller(req),
+	    .out = req_out(req),
+	    .away = store_away(req)};
 
 	buf_add_str(list.out, "{\"queues\":[");
 	store_queue_each(req_store(req), list_add, &list);
@@ -183,7 +237,7 @@ queue_on_read(enum err err, const struct store_queue_info *q, void *arg)
 		req_fail(req, err);
 		return;
 	}
-	api_add_queue(req_out(req), q);
+	add_queue(req_out(req), q, store_away(req));
 	req_reply(req, 200);
 }
 
@@ -199,7 +253,67 @@ queue_on_set(enum err err, const struct store_queue_info *q, void *arg)
 	buf_add_str(&what, ",\"change\":");
 	buf_add_span(&what, req_body(req));
 	if (err == ERR_OK)
-		api_add_queue(req_out(req), q);
+		add_queue(req_out(req), q, store_away(req));
+	audit_end(req, &end, buf_span(&what));
+	buf_clear(&what);
+}
+
+/* ---- removing one ----------------------------------------------------- */
+
+struct removal {
+	struct req *req;
+	bool force;
+};
+
+static bool
+query_force(struct req *req, bool *force)
+{
+	struct span text;
+
+	*force = req_query(req, "force", &text) && span_is(text, "true");
+	if (*force || !req_query(req, "force", &text) || span_is(text, "false"))
+		return true;
+	req_failf(
+	    req, ERR_FIELD_RANGE, "query 'force': expected true or false");
+	return false;
+}
+
+void
+api_queues_remove(struct req *req)
+{
+	struct removal *removal = req_alloc(req, sizeof(*removal));
+
+	removal->req = req;
+	if (query_force(req, &removal->force))
+		store_queue_remove(req_store(req), req_param(req, "queue"),
+		    removal->force, queue_on_removed, removal);
+}
+
+static void
+queue_on_removed(enum err err, const struct store_removed *removed, void *arg)
+{
+	struct removal *removal = arg;
+	struct req *req = removal->req;
+	struct audit_end end = {"queue.remove", 200, err, false, NULL};
+	struct buf *out = req_out(req), what;
+
+	if (err == ERR_QUEUE_NOT_EMPTY)
+		end.detail = arena_printf(req_arena(req),
+		    "it has %llu live and %llu dead tasks: purge them, or say "
+		    "force=true",
+		    (unsigned long long)removed->live,
+		    (unsigned long long)removed->dead);
+	buf_init(&what, WHAT_MAX);
+	api_add_member(&what, "queue", req_param(req, "queue"));
+	buf_addf(&what, ",\"force\":%s", removal->force ? "true" : "false");
+	if (err == ERR_OK) {
+		buf_addf(&what, ",\"tasks\":%llu",
+		    (unsigned long long)removed->tasks);
+		buf_add_str(out, "{\"name\":");
+		buf_add_json(out, req_param(req, "queue"));
+		buf_addf(out, ",\"removed\":true,\"tasks\":%llu}",
+		    (unsigned long long)removed->tasks);
+	}
 	audit_end(req, &end, buf_span(&what));
 	buf_clear(&what);
 }

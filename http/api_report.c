@@ -3,6 +3,8 @@
 
 #include "http/api.h"
 
+#include "http/task_log.h"
+
 struct report {
 	struct req *req;
 	struct work_body body;
@@ -85,6 +87,8 @@ report_on_stored(
 		return;
 	}
 	ASSERT(n == r->body.item_count);
+	if (task_log_is_on())
+		task_log_reported(r->req, &r->body, results);
 	api_add_report(req_out(r->req), r->body.items, results, n, &r->body);
 	req_reply(r->req, 200);
 }
@@ -136,6 +140,8 @@ extend_on_stored(enum err err, const struct store_reported *results, size_t n,
 		return;
 	}
 	ASSERT(n == r->body.id_count);
+	if (task_log_is_on())
+		task_log_extended(r->req, &r->body, results);
 	for (size_t i = 0; i < n; i++)
 		extended += results[i].err == ERR_OK;
 	out = req_out(r->req);

@@ -102,6 +102,50 @@ stats_add_server(struct buf *out, struct req *req)
 	    store_worker_count(store));
 }
 
+static void
+add_seconds(struct buf *out, const char *name, const struct recent *recent,
+    enum recent_kind kind, double part)
+{
+	buf_addf(out, "\"%s\":", name);
+	if (recent_count(recent, kind) == 0)
+		buf_add_str(out, "null");
+	else
+		buf_addf(out, "%.6f", recent_quantile(recent, kind, part));
+}
+
+/* What clients saw of it in the last minute. */
+static void
+stats_add_recent(struct buf *out, struct req *req)
+{
+	static const char *const kinds[RECENT_KIND_COUNT] = {
+	    [RECENT_PUSH] = "push",
+	    [RECENT_TAKE] = "take",
+	    [RECENT_REPORT] = "report",
+	};
+	static const char *const classes[RECENT_CLASS_COUNT] = {
+	    [RECENT_2XX] = "2xx", [RECENT_4XX] = "4xx", [RECENT_5XX] = "5xx"};
+	uint64_t ended[RECENT_CLASS_COUNT];
+	const struct recent *recent = server_recent(req_server(req), ended);
+
+	buf_add_str(out, "\"latency\":{");
+	for (int i = 0; i < RECENT_KIND_COUNT; i++) {
+		enum recent_kind kind = (enum recent_kind)i;
+
+		buf_addf(out, "%s\"%s\":{", i == 0 ? "" : ",", kinds[i]);
+		add_seconds(out, "p50_s", recent, kind, 0.5);
+		buf_add_char(out, ',');
+		add_seconds(out, "p99_s", recent, kind, 0.99);
+		buf_addf(out, ",\"count\":%llu}",
+		    (unsigned long long)recent_count(recent, kind));
+	}
+	buf_add_str(out, "},\"outcomes\":{");
+	for (int i = 0; i < RECENT_CLASS_COUNT; i++)
+		buf_addf(out, "%s\"%s\":%.3f", i == 0 ? "" : ",", classes[i],
+		    recent_rate(
+			recent, clock_mono_us(), (enum recent_class)i, ended));
+	buf_add_str(out, "},");
+}
+
 void
 api_stats(struct req *req)
 {
@@ -110,6 +154,7 @@ api_stats(struct req *req)
 
 	buf_add_char(out, '{');
 	stats_add_server(out, req);
+	stats_add_recent(out, req);
 	buf_add_str(out, "\"janitor\":{");
 	stats_add_janitor(out);
 	buf_add_str(out, "},\"queues\":[");

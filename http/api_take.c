@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/rfc3339.h"
+#include "http/task_log.h"
 
 /* Left free in the answer for the report's part and the closing braces. */
 enum { REPORT_ROOM = 2 * 1024 * 1024, TASK_ROOM = 2 * ID_MAX_LEN + 128 };
@@ -87,6 +88,8 @@ take_on_gone(void *arg)
 static void
 take_undo(struct take *t)
 {
+	if (task_log_is_on())
+		task_log_returned(t->req, t->body.worker, t->ids, t->id_count);
 	if (t->id_count > 0)
 		store_untake(req_store(t->req), &t->op, t->ids, t->id_count);
 }
@@ -142,6 +145,9 @@ take_end(struct take *t)
 		take_undo(t);
 		take_fail(t);
 	} else {
+		if (task_log_is_on())
+			task_log_taken(
+			    t->req, t->body.worker, t->ids, t->id_count);
 		req_on_lost(t->req, take_on_lost, t);
 		req_reply(t->req, 200);
 	}
@@ -173,6 +179,8 @@ take_on_reported(
 	t->report_err = err;
 	if (err == ERR_OK) {
 		ASSERT(n == t->body.item_count);
+		if (task_log_is_on())
+			task_log_reported(t->req, &t->body, results);
 		t->reported = req_alloc(t->req, n * sizeof(*results));
 		memcpy(t->reported, results, n * sizeof(*results));
 	}
@@ -275,6 +283,8 @@ take_on_taken(const struct store_take_result *r, void *arg)
 
 	t->taken = true;
 	t->take_err = r->err;
+	if (t->op.waited)
+		req_set_waited(t->req);
 	if (r->err == ERR_OK && take_keep_ids(t, r->tasks, r->n)) {
 		take_print(t, r);
 	} else if (r->err == ERR_OK) {

@@ -1,7 +1,4 @@
-/* /v1/queues/{queue}/tasks and below, and the sets of tasks: list, show,
- * remove, retry, purge. */
-
-#include <stdio.h>
+/* /v1/queues/{queue}/tasks and below: list, show, remove. */
 
 #include "http/api.h"
 #include "http/audit.h"
@@ -9,20 +6,12 @@
 enum {
 	LIMIT_DEFAULT = 100,
 	LIMIT_MAX = 1000,
-	WHAT_MAX = 64 * 1024, /* of an audit entry */
-	IDS_TOLD = 100        /* in it */
-};
-
-struct set {
-	struct req *req;
-	enum set_verb verb;
-	struct set_body body;
+	WHAT_MAX = 1024 /* of an audit entry */
 };
 
 static store_page_cb list_on_read;
 static store_task_cb get_on_read;
 static store_task_cb remove_on_done;
-static store_count_cb set_on_done;
 
 /* ---- answers ---------------------------------------------------------- */
 
@@ -43,6 +32,8 @@ add_task(struct buf *out, const struct store_task_info *task)
 	    (unsigned long long)task->attempts,
 	    (unsigned long long)task->max_attempts);
 	api_add_text(out, task->worker);
+	buf_add_str(out, ",\"failed_at\":");
+	api_add_time(out, task->failed_at);
 	buf_add_str(out, ",\"error\":");
 	api_add_text(out, task->error);
 }
@@ -66,32 +57,82 @@ query_state(struct req *req, enum task_state *state)
 	return false;
 }
 
+/* A text to look for, empty when it is absent. */
 static bool
-query_match(struct req *req, struct span *match)
+query_match(
+    struct req *req, const char *name, const char *expected, struct span *match)
 {
 	*match = SPAN("");
-	if (!req_query(req, "match", match) || match_is_valid(*match))
+	if (!req_query(req, name, match) || match_is_valid(*match))
 		return true;
 	req_failf(req, ERR_FIELD_RANGE,
-	    "query 'match': expected a glob of 1-255 bytes");
+	    "query '%s': expected %s of 1-255 bytes", name, expected);
+	return false;
+}
+
+static bool
+query_older(struct req *req, struct store_filter *f)
+{
+	struct span text;
+	struct body b;
+
+	f->has_age = req_query(req, "older_s", &text);
+	if (!f->has_age)
+		return true;
+	body_init(&b, req_arena(req), text);
+	if (body_seconds(
+		&b, 0, UINT64_C(1000) * SET_OLDER_MAX_S, &f->older_ms) &&
+	    body_end(&b) == ERR_OK)
+		return true;
+	req_failf(req, ERR_FIELD_RANGE,
+	    "query 'older_s': expected a number of seconds from 0 to %d",
+	    SET_OLDER_MAX_S);
+	return false;
+}
+
+static bool
+query_worker(struct req *req, struct span *worker)
+{
+	*worker = SPAN("");
+	if (!req_query(req, "worker", worker) || name_is_valid(*worker))
+		return true;
+	req_failf(req, ERR_WORKER_NAME_BAD,
+	    "query 'worker': expected 1-64 characters of A-Za-z0-9._:@-");
+	return false;
+}
+
+static bool
+query_filter(struct req *req, struct store_filter *f)
+{
+	const char *states, *misfit;
+
+	if (!query_state(req, &f->state) ||
+	    !query_match(req, "match", "a glob", &f->match) ||
+	    !query_match(req, "error_match", "a text", &f->error_match) ||
+	    !query_older(req, f) || !query_worker(req, &f->worker))
+		return false;
+	misfit = filter_misfit(f, &states);
+	if (misfit == NULL)
+		return true;
+	req_failf(req, ERR_FIELD_CONFLICT,
+	    "query '%s': expected with state %s only", misfit, states);
 	return false;
 }
 
 void
 api_tasks_list(struct req *req)
 {
-	struct span after, match;
-	enum task_state state;
+	struct store_filter filter = {0};
+	struct span after;
 	uint64_t limit;
 
-	if (!query_state(req, &state) ||
-	    !api_query_u64(req, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT, &limit) ||
-	    !query_match(req, &match))
+	if (!query_filter(req, &filter) ||
+	    !api_query_u64(req, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT, &limit))
 		return;
 	if (!req_query(req, "after", &after))
 		after = SPAN("");
-	store_task_list(req_store(req), req_param(req, "queue"), state, match,
-	    after, (uint32_t)limit, list_on_read, req);
+	store_task_list(req_store(req), req_param(req, "queue"), &filter, after,
+	    (uint32_t)limit, list_on_read, req);
 }
 
 static void
@@ -118,7 +159,7 @@ list_on_read(enum err err, const struct store_page *page, void *arg)
 	}
 	buf_add_str(out, "],\"after\":");
 	api_add_text(out, page->after);
-	buf_add_char(out, '}');
+	buf_addf(out, ",\"seen\":%llu}", (unsigned long long)page->looked);
 	req_reply(req, 200);
 }
 
@@ -177,99 +218,5 @@ remove_on_done(enum err err, const struct store_task_info *task, void *arg)
 		    task_state_name(task->state));
 	}
 	audit_end(req, &end, buf_span(&what));
-	buf_clear(&what);
-}
-
-/* ---- sets of tasks ---------------------------------------------------- */
-
-static void
-set_start(struct req *req, enum set_verb verb)
-{
-	struct set *set = req_alloc(req, sizeof(*set));
-	struct store_filter filter = {0};
-	struct body b;
-
-	set->req = req;
-	set->verb = verb;
-	api_body(req, &b);
-	if (body_read_set(&b, &set->body, verb) != ERR_OK) {
-		api_refuse(req, &b);
-		return;
-	}
-	filter.state = set->body.state;
-	filter.ids = set->body.ids;
-	filter.id_count = set->body.id_count;
-	filter.match = set->body.match;
-	filter.dry_run = set->body.dry_run;
-	store_act_on(req_store(req), req_param(req, "queue"),
-	    verb == SET_RETRY ? STORE_RETRY : STORE_PURGE, &filter, set_on_done,
-	    set);
-}
-
-void
-api_tasks_retry(struct req *req)
-{
-	set_start(req, SET_RETRY);
-}
-
-void
-api_tasks_purge(struct req *req)
-{
-	set_start(req, SET_PURGE);
-}
-
-/* What the audit trail is told of it. */
-static void
-set_describe(struct buf *what, const struct set *set, uint64_t count)
-{
-	const struct set_body *body = &set->body;
-
-	api_add_member(what, "queue", req_param(set->req, "queue"));
-	buf_addf(what, ",\"state\":\"%s\",\"count\":%llu,",
-	    task_state_name(body->state), (unsigned long long)count);
-	if (body->ids == NULL) {
-		api_add_member(what, "match", body->match);
-		return;
-	}
-	buf_addf(what, "\"id_count\":%zu,\"ids\":[", body->id_count);
-	for (size_t i = 0; i < body->id_count && i < IDS_TOLD; i++) {
-		if (i > 0)
-			buf_add_char(what, ',');
-		buf_add_json(what, body->ids[i]);
-	}
-	buf_add_char(what, ']');
-}
-
-static void
-set_on_done(enum err err, uint64_t count, void *arg)
-{
-	struct set *set = arg;
-	bool is_purge = set->verb == SET_PURGE;
-	struct audit_end end = {
-	    is_purge ? "tasks.purge" : "tasks.retry", 200, err, false, NULL};
-	char detail[64];
-	struct buf what;
-
-	if (err == ERR_OK)
-		buf_addf(req_out(set->req), "{\"count\":%llu,\"dry_run\":%s}",
-		    (unsigned long long)count,
-		    set->body.dry_run ? "true" : "false");
-	if (set->body.dry_run) {
-		if (err == ERR_OK)
-			req_reply(set->req, 200);
-		else
-			req_fail(set->req, err);
-		return;
-	}
-	if (err != ERR_OK && count > 0) {
-		snprintf(detail, sizeof(detail),
-		    "after %llu tasks were acted on",
-		    (unsigned long long)count);
-		end.is_partly = true;
-		end.detail = arena_dup(req_arena(set->req), span_of(detail));
-	}
-	buf_init(&what, WHAT_MAX);
-	set_describe(&what, set, count);
-	audit_end(set->req, &end, buf_span(&what));
 	buf_clear(&what);
 }

@@ -1,4 +1,4 @@
-/* /v1/workers: heartbeats, the list, forgetting one. */
+/* /v1/workers: heartbeats, the list, one and what it holds, forgetting one. */
 
 #include "http/api.h"
 #include "http/audit.h"
@@ -6,6 +6,7 @@
 enum { WHAT_MAX = 1024 /* of an audit entry */ };
 
 static store_workers_cb list_on_read;
+static store_worker_cb get_on_read;
 static store_count_cb remove_on_done;
 
 /* ---- heartbeat -------------------------------------------------------- */
@@ -38,6 +39,7 @@ api_workers_list(struct req *req)
 	store_worker_list(req_store(req), list_on_read, req);
 }
 
+/* Without the closing brace. */
 static void
 add_worker(struct buf *out, const struct store_worker_info *worker)
 {
@@ -52,7 +54,6 @@ add_worker(struct buf *out, const struct store_worker_info *worker)
 	buf_addf(out,
 	    ",\"held\":%llu,\"details\":", (unsigned long long)worker->held);
 	api_add_raw(out, worker->details);
-	buf_add_char(out, '}');
 }
 
 static void
@@ -71,6 +72,55 @@ list_on_read(
 		if (i > 0)
 			buf_add_char(out, ',');
 		add_worker(out, &workers[i]);
+		buf_add_char(out, '}');
+	}
+	buf_add_str(out, "]}");
+	req_reply(req, 200);
+}
+
+/* ---- one -------------------------------------------------------------- */
+
+void
+api_workers_get(struct req *req)
+{
+	store_worker_get(
+	    req_store(req), req_param(req, "worker"), get_on_read, req);
+}
+
+static void
+add_hold(struct buf *out, const struct store_hold *hold)
+{
+	buf_add_str(out, "{\"queue\":");
+	buf_add_json(out, hold->queue);
+	buf_addf(
+	    out, ",\"count\":%llu,\"ids\":[", (unsigned long long)hold->count);
+	for (size_t i = 0; i < hold->id_count; i++) {
+		if (i > 0)
+			buf_add_char(out, ',');
+		buf_add_json(out, hold->ids[i]);
+	}
+	buf_add_str(out, "],\"oldest_taken_at\":");
+	api_add_time(out, hold->oldest_at);
+	buf_add_char(out, '}');
+}
+
+static void
+get_on_read(enum err err, const struct store_worker_info *worker,
+    const struct store_hold *holds, size_t n, void *arg)
+{
+	struct req *req = arg;
+	struct buf *out = req_out(req);
+
+	if (err != ERR_OK) {
+		req_fail(req, err);
+		return;
+	}
+	add_worker(out, worker);
+	buf_add_str(out, ",\"holds\":[");
+	for (size_t i = 0; i < n; i++) {
+		if (i > 0)
+			buf_add_char(out, ',');
+		add_hold(out, &holds[i]);
 	}
 	buf_add_str(out, "]}");
 	req_reply(req, 200);

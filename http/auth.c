@@ -13,6 +13,7 @@
 #include "core/secret.h"
 #include "http/conn.h"
 #include "http/guess.h"
+#include "http/peers.h"
 #include "http/req_priv.h"
 #include "http/server_priv.h"
 #include "store/store.h"
@@ -174,7 +175,8 @@ charge(struct req *req, struct span address, struct span id, bool is_known)
 	guesses_failed(s->guesses, GUESS_ADDRESS, address, now_us);
 	if (is_known)
 		guesses_failed(s->guesses, GUESS_TOKEN, id, now_us);
-	if (guesses_wait_s(s->guesses, GUESS_ADDRESS, address, now_us) > 0)
+	if (guesses_wait_s(s->guesses, GUESS_ADDRESS, address, now_us) > 0 &&
+	    peer_may_log(LOG_WARN, "access.guessing", req_peer(req)))
 		log_warn("access.guessing", "peer=%s", req_peer(req));
 }
 

@@ -134,16 +134,22 @@ enum err body_read_extend(struct body *b, struct work_body *out) MUST_CHECK;
 /* Which tasks to retry or purge. */
 enum set_verb { SET_RETRY, SET_PURGE };
 struct set_body {
-	enum task_state state;
-	struct span *ids;
-	size_t id_count, id_room;
-	struct span match; /* empty: by ids */
+	struct store_filter filter;
+	struct span *ids; /* those of the filter */
+	size_t id_room;
+	uint64_t limit;    /* 0: none was given */
+	struct span after; /* empty: from the start */
+	bool is_partial;   /* need not look at all in one go */
 	bool dry_run;
 };
 enum err body_read_set(
     struct body *b, struct set_body *out, enum set_verb verb) MUST_CHECK;
-/* A glob that may be matched: 1-255 bytes without NUL. */
+/* Something to look for, a glob or a text: 1-255 bytes without NUL. */
 bool match_is_valid(struct span match);
+enum { SET_OLDER_MAX_S = 315360000 /* ten years */ };
+/* Which part of a filter does not go with its state, and with which states it
+ * does; NULL when all goes together. */
+const char *filter_misfit(const struct store_filter *f, const char **states);
 
 enum err body_read_policy(
     struct body *b, struct store_policy_change *out) MUST_CHECK;
@@ -183,6 +189,13 @@ struct token_body {
 	uint64_t expires_ms; /* from now; 0 = never */
 };
 enum err body_read_token(struct body *b, struct token_body *out) MUST_CHECK;
+
+/* Levels of the log: of each component and, behind them, the common one. */
+enum { LEVEL_KEPT = -3, LEVEL_OF_SETTINGS = -2 }; /* or an enum log_level */
+struct levels_body {
+	int of[LOG_COMPONENT_COUNT + 1];
+};
+enum err body_read_levels(struct body *b, struct levels_body *out) MUST_CHECK;
 
 /* Longest beginning of at most max bytes that does not cut a character. */
 struct span utf8_cut(struct span text, size_t max);

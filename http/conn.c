@@ -153,7 +153,8 @@ conn_open(struct server *s, int fd, const char *peer, unsigned flags)
 	if (c == NULL)
 		return;
 	c->from = peers_join(s->peers, c->peer);
-	log_debug("http.open", "peer=%s", c->peer);
+	if (peer_may_log(LOG_DEBUG, "http.open", c->peer))
+		log_debug("http.open", "peer=%s", c->peer);
 }
 
 /* A request that is refused before it has a head, or for its head. */
@@ -220,8 +221,9 @@ conn_account_close(struct conn *c, enum close_reason reason)
 	if (c->from != NULL)
 		peer_leave(c->from);
 	metric_set(METRIC_HTTP_CONNECTIONS, (double)s->conn_count);
-	log_debug("http.close", "peer=%s reason=%s under_way=%zu", c->peer,
-	    reason_name(reason), c->req_count);
+	if (peer_may_log(LOG_DEBUG, "http.close", c->peer))
+		log_debug("http.close", "peer=%s reason=%s under_way=%zu",
+		    c->peer, reason_name(reason), c->req_count);
 }
 
 void

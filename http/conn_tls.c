@@ -66,8 +66,9 @@ conn_on_shake_failed(struct conn *c)
 	char why[WHY_MAX], quoted[2 * WHY_MAX];
 	bool is_http = tls_why(c->bev, why);
 
-	log_debug("http.tls_failed", "peer=%s reason=%s", c->peer,
-	    log_quote(quoted, sizeof(quoted), span_of(why)));
+	if (peer_may_log(LOG_DEBUG, "http.tls_failed", c->peer))
+		log_debug("http.tls_failed", "peer=%s reason=%s", c->peer,
+		    log_quote(quoted, sizeof(quoted), span_of(why)));
 	if (is_http)
 		say_in_plain(c);
 	conn_close(c, CLOSE_HANDSHAKE);

@@ -125,3 +125,14 @@ peer_leave(struct peer *p)
 	list_del(&p->link);
 	free(p);
 }
+
+bool
+peer_may_log(enum log_level level, const char *event, const char *addr)
+{
+	char key[KEY_MAX];
+
+	if (!log_is_on(level, event))
+		return false;
+	key_of(key, addr);
+	return log_may(level, event, span_of(key));
+}

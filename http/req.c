@@ -79,6 +79,7 @@ req_new(struct server *s, struct conn *c)
 	req->body_max = 0;
 	req->is_http10 = req->keep_alive = req->closes = false;
 	req->continue_due = req->gone = req->is_settled = false;
+	req->is_waited = false;
 	req->type = "application/json";
 	req->header_count = 0;
 	req->gone_fn = req->lost_fn = NULL;
@@ -396,6 +397,12 @@ const char *
 req_id(const struct req *req)
 {
 	return req->id;
+}
+
+void
+req_set_waited(struct req *req)
+{
+	req->is_waited = true;
 }
 
 bool

@@ -53,6 +53,9 @@ const char *req_peer(const struct req *req);
 const struct auth_caller *req_caller(const struct req *req);
 const char *req_id(const struct req *req);
 bool req_is_gone(const struct req *req);
+/* It waited for what others were to bring: how long it took says nothing of
+ * the server. */
+void req_set_waited(struct req *req);
 
 /* fn is called once if the client leaves before the answer (end of file,
  * reset, half-close); never after the request has ended. NULL takes it back. */

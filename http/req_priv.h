@@ -50,6 +50,8 @@ struct req {
 	bool is_settled; /* what it asked for is made: it is answered, also when
 			    that was to end its own token */
 
+	bool is_waited; /* for what others were to bring */
+
 	const char *type;
 	struct {
 		const char *name, *value;

@@ -253,6 +253,7 @@ server_new(struct loop *loop, const struct conf *conf, struct store *store)
 	s->store = store;
 	s->guesses = guesses_new();
 	s->route_slots = xcalloc(routes + 1, sizeof(*s->route_slots));
+	recent_init(&s->recent, clock_mono_us());
 	s->peers = peers_new();
 	for (size_t i = 0; i < COUNT_OF(s->classes); i++)
 		list_init(&s->classes[i]);
@@ -276,6 +277,7 @@ server_open(struct server **out, struct loop *loop, const struct conf *conf,
 {
 	struct server *s = server_new(loop, conf, store);
 	struct listen_calls calls = {server_on_client, server_on_surplus, s};
+	char quoted[256];
 	const char *addr;
 	enum err err;
 
@@ -294,7 +296,8 @@ server_open(struct server **out, struct loop *loop, const struct conf *conf,
 		addr = listeners_addr(s->listeners, i);
 		if (addr == NULL)
 			break;
-		log_info("http.listening", "addr=%s", addr);
+		log_info("http.listening", "addr=%s",
+		    log_quote(quoted, sizeof(quoted), span_of(addr)));
 	}
 	*out = s;
 	return err;
@@ -350,6 +353,7 @@ server_free(struct server *s)
 	tls_close(s->tls);
 	guesses_free(s->guesses);
 	free(s->route_slots);
+	recent_clear(&s->recent);
 	peers_free(s->peers);
 	free(s);
 }

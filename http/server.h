@@ -11,6 +11,7 @@
 #include "core/buf.h"
 #include "core/conf.h"
 #include "core/err.h"
+#include "http/recent.h"
 
 struct loop;
 struct server;
@@ -45,6 +46,11 @@ void server_on_tokens(struct server *s);
 
 /* Closes what is left and frees. No request may be under way in the store. */
 void server_free(struct server *s);
+
+/* What was answered in the last minute; ended gets how many requests ended so
+ * since the start. Borrowed until the loop runs again. */
+const struct recent *server_recent(
+    struct server *s, uint64_t ended[RECENT_CLASS_COUNT]);
 
 /* Open connections now. */
 size_t server_connections(const struct server *s);

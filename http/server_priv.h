@@ -9,6 +9,7 @@
 #include "http/budget.h"
 #include "http/listen.h"
 #include "http/peers.h"
+#include "http/recent.h"
 #include "http/server.h"
 
 /* What a connection waits for; each open one is on the list of its class,
@@ -79,6 +80,7 @@ struct server {
 	unsigned error_slots[ERR_COUNT];
 	unsigned close_slots[CLOSE_REASON_COUNT];
 	unsigned *route_slots; /* by row; the last one for no route */
+	struct recent recent;
 
 	char date[40]; /* of date_s, for the Date header */
 	int64_t date_s;

@@ -130,12 +130,14 @@ static void
 check_end(SSL_CTX *ctx, const char *name)
 {
 	const X509 *cert = SSL_CTX_get0_certificate(ctx);
+	char quoted[512];
 	int days = 0, seconds = 0;
 
 	if (cert != NULL &&
 	    ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(cert)) &&
 	    days < WARN_DAYS)
-		log_warn("http.tls_ends", "file=%s days=%d", name,
+		log_warn("http.tls_ends", "file=%s days=%d",
+		    log_quote(quoted, sizeof(quoted), span_of(name)),
 		    seconds < 0 ? days - 1 : days);
 }
 

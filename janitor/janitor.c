@@ -172,7 +172,6 @@ round_on_ticked(enum err err, uint64_t queues, void *arg)
 {
 	struct janitor *j = arg;
 
-	(void)queues;
 	if (was_freed(j))
 		return;
 	if (err != ERR_OK) {
@@ -180,6 +179,7 @@ round_on_ticked(enum err err, uint64_t queues, void *arg)
 		round_end(j);
 		return;
 	}
+	log_debug("janitor.tick", "queues=%llu", (unsigned long long)queues);
 	j->queue_count = 0;
 	store_queue_each(j->store, note_queue, j);
 	j->duty = j->queue = 0;
@@ -234,6 +234,9 @@ round_on_slice(enum err err, uint64_t count, void *arg)
 
 	if (was_freed(j))
 		return;
+	log_debug("janitor.slice", "duty=%s queue=%s items=%llu", d->name,
+	    d->duty != DUTY_WORKERS ? j->queues[j->queue] : "-",
+	    (unsigned long long)count);
 	j->states[j->duty].items += count;
 	if (err != ERR_OK)
 		duty_failed(j, j->duty, err);

@@ -1,43 +1,109 @@
 /*
  * Sets of tasks: purge and retry, in windows that each cost Redis a bounded
- * time, from the end of a list to its front (store/lua/act.lua).
+ * time, from the end of a list to its front (store/lua/act.lua). Where it is
+ * can be told to the caller, who goes on from there.
  */
 
 #include "store/store_priv.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/mem.h"
 #include "store/reply.h"
-
-enum { ACT_WINDOW = 1000 };
 
 struct act {
 	struct done done;
 	struct store *store;
 	struct queue *queue;
 	enum err err;
-	enum store_act what;
-	bool dry_run;
+	struct pace pace;
+	struct store_action action; /* without after */
+	bool by_ids;                /* there are not more than the limit */
 	enum task_state state;
-	struct span match; /* owned; empty = by ids */
-	struct buf ids;    /* RESP bulk strings */
-	unsigned id_count;
-	int lane;      /* of todo */
-	uint64_t seen; /* at the end of the list, left alone */
-	uint64_t count;
-	store_count_cb *cb;
+	struct buf filter; /* RESP bulk strings */
+	unsigned filter_count;
+	/* where it is */
+	int lane;                  /* of todo */
+	uint64_t seen;             /* at the end, left alone */
+	uint64_t score;            /* of the last of them; 0 = none */
+	char last[ID_MAX_LEN + 1]; /* its id, "" = none */
+	uint64_t count, looked;
+	store_act_cb *cb;
 	void *arg;
 };
 
+/* ---- where it is, as text ---------------------------------------------- */
+
+/* "dead:0:1500:1795234040167:mail-17" */
 static void
-act_end(struct act *a, enum err err)
+place_print(const struct act *a, struct buf *out)
 {
-	if (err == ERR_OK && a->what == STORE_RETRY && !a->dry_run)
+	buf_addf(out, "%s:%d:%llu:%llu:%s", task_state_name(a->state), a->lane,
+	    (unsigned long long)a->seen, (unsigned long long)a->score, a->last);
+}
+
+/* Takes the part before the next colon off a text. */
+static bool
+part_take(struct span *text, struct span *part)
+{
+	const char *colon = memchr(text->p, ':', text->len);
+
+	if (colon == NULL)
+		return false;
+	*part = (struct span){text->p, (size_t)(colon - text->p)};
+	text->p += part->len + 1;
+	text->len -= part->len + 1;
+	return true;
+}
+
+static bool
+number_take(struct span *text, uint64_t most, uint64_t *out)
+{
+	struct span part;
+
+	return part_take(text, &part) && str_to_u64(part, out) && *out <= most;
+}
+
+static bool
+place_parse(struct act *a, struct span text)
+{
+	const uint64_t far = UINT64_C(1) << 53; /* exact in a script */
+	uint64_t lanes = a->state == TASK_TODO ? LANE_COUNT : 1, lane;
+	struct span state;
+
+	if (text.len == 0)
+		return true;
+	if (!part_take(&text, &state) ||
+	    !span_is(state, task_state_name(a->state)) ||
+	    !number_take(&text, lanes - 1, &lane) ||
+	    !number_take(&text, far, &a->seen) ||
+	    !number_take(&text, far, &a->score) ||
+	    (text.len > 0 && !id_is_valid(text)))
+		return false;
+	a->lane = (int)lane;
+	memcpy(a->last, text.p, text.len);
+	return true;
+}
+
+/* ---- the windows ------------------------------------------------------- */
+
+static void
+act_end(struct act *a, enum err err, bool at_end)
+{
+	struct store_acted acted = {a->count, a->looked, {"", 0}};
+	struct buf after;
+
+	if (a->action.act == STORE_RETRY && !a->action.dry_run && a->count > 0)
 		others_wake(a->queue, (size_t)a->count);
-	a->cb(err, a->count, a->arg);
-	free((void *)(uintptr_t)a->match.p);
-	buf_clear(&a->ids);
+	buf_init(&after, 512);
+	if (err == ERR_OK && !at_end)
+		place_print(a, &after);
+	acted.after = buf_span(&after);
+	a->cb(err, &acted, a->arg);
+	buf_clear(&after);
+	buf_clear(&a->filter);
+	pace_clear(&a->pace);
 	free(a);
 }
 
@@ -46,103 +112,162 @@ act_on_done(struct done *d)
 {
 	struct act *a = CONTAINER_OF(d, struct act, done);
 
-	act_end(a, a->err);
+	act_end(a, a->err, false);
 }
 
 static void act_on_reply(enum err err, const struct redisReply *r, void *arg);
 
-static void
-act_window(struct act *a)
+static uint64_t
+act_room(const struct act *a)
+{
+	uint64_t limit = a->action.limit;
+
+	return limit == 0 ? UINT64_MAX : limit - a->count;
+}
+
+static const char *
+act_key(const struct act *a)
 {
 	static const char *const lanes[LANE_COUNT] = {
 	    "todo:high", "todo:normal", "todo:low"};
-	struct call *c = call_new(a->queue);
 
-	if (a->dry_run)
+	return a->state == TASK_TODO ? lanes[a->lane]
+				     : task_state_name(a->state);
+}
+
+static void
+act_window(struct act *a)
+{
+	struct call *c = call_new(a->queue);
+	uint64_t room = act_room(a);
+	uint64_t most = a->action.dry_run ? PACE_WINDOW : PACE_ACTS;
+
+	if (a->action.dry_run)
 		call_add(c, SPAN("count"));
 	else
-		call_add(
-		    c, a->what == STORE_PURGE ? SPAN("purge") : SPAN("retry"));
-	call_add(c, span_of(a->state == TASK_TODO ? lanes[a->lane]
-						  : task_state_name(a->state)));
+		call_add(c, a->action.act == STORE_PURGE ? SPAN("purge")
+							 : SPAN("retry"));
+	call_add(c, span_of(act_key(a)));
 	call_add_u64(c, a->seen);
-	call_add_u64(c, ACT_WINDOW);
-	call_add(c, a->match);
-	buf_add_span(&c->args, buf_span(&a->ids));
-	c->argc += a->id_count;
+	if (a->score > 0)
+		call_add_u64(c, a->score);
+	else
+		call_add(c, SPAN(""));
+	call_add(c, span_of(a->last));
+	call_add_u64(c, PACE_WINDOW);
+	call_add_u64(c, room < most ? room : most);
+	buf_add_span(&c->args, buf_span(&a->filter));
+	c->argc += a->filter_count;
+	pace_sent(&a->pace);
 	call_send(c, SCRIPT_ACT, act_on_reply, a);
 	call_free(c);
+}
+
+/* The rest after a window is over. */
+static void
+act_on_rested(void *arg)
+{
+	struct act *a = arg;
+
+	if (!a->store->closing) {
+		act_window(a);
+		return;
+	}
+	a->err = ERR_SHUTTING_DOWN;
+	a->done.fn = act_on_done;
+	store_complete(a->store, &a->done);
+}
+
+/* Reads a window's reply; *more: its key has more to look at. */
+static bool
+act_read(struct act *a, const struct redisReply *r, bool *more)
+{
+	struct span score, last;
+	struct reply c;
+
+	reply_open(&c, r);
+	a->seen = (uint64_t)reply_int(&c, 0);
+	score = reply_bytes(&c);
+	last = reply_bytes(&c);
+	a->looked += (uint64_t)reply_int(&c, 0);
+	a->count += (uint64_t)reply_int(&c, 0);
+	*more = reply_int(&c, 0) != 0;
+	if (c.bad || last.len > ID_MAX_LEN)
+		return false;
+	if (!str_to_u64(score, &a->score))
+		a->score = 0;
+	memcpy(a->last, last.p, last.len);
+	a->last[last.len] = '\0';
+	return true;
 }
 
 static void
 act_on_reply(enum err err, const struct redisReply *r, void *arg)
 {
 	struct act *a = arg;
-	struct reply c;
-	int64_t looked_at;
+	bool more = false;
 
+	if (err == ERR_OK && !act_read(a, r, &more))
+		err = ERR_STORE_REPLY;
 	if (err != ERR_OK) {
-		act_end(a, err);
+		act_end(a, err, false);
 		return;
 	}
-	reply_open(&c, r);
-	a->seen = (uint64_t)reply_int(&c, 0);
-	looked_at = reply_int(&c, 0);
-	a->count += (uint64_t)reply_int(&c, 0);
-	if (looked_at < ACT_WINDOW) {
+	if (!more && a->state == TASK_TODO && ++a->lane < LANE_COUNT) {
 		a->seen = 0;
-		a->lane++;
+		a->last[0] = '\0';
+		more = true;
 	}
-	if (c.bad)
-		act_end(a, ERR_STORE_REPLY);
-	else if (looked_at < ACT_WINDOW &&
-		 (a->state != TASK_TODO || a->lane == LANE_COUNT))
-		act_end(a, ERR_OK);
+	if (!more)
+		act_end(a, ERR_OK, true);
+	else if (act_room(a) == 0)
+		act_end(a, ERR_OK, a->by_ids);
 	else if (a->store->closing)
-		act_end(a, ERR_SHUTTING_DOWN);
+		act_end(a, ERR_SHUTTING_DOWN, false);
+	else if (!a->action.whole && pace_is_over(&a->pace))
+		act_end(a, ERR_OK, false);
 	else
-		act_window(a);
+		pace_go_on(&a->pace);
 }
 
+/* ---- what callers do --------------------------------------------------- */
+
 static enum err
-act_check(const struct act *a)
+act_check(struct act *a, struct span after)
 {
 	bool retriable = a->state == TASK_FAILED || a->state == TASK_DEAD ||
 			 a->state == TASK_DELAYED;
+	enum err err = queue_refusal(a->store, a->queue);
 
-	if (a->store->closing)
-		return ERR_SHUTTING_DOWN;
-	if (!a->store->names_loaded && a->queue == NULL)
-		return ERR_REDIS_DOWN;
-	if (!queue_exists(a->queue))
-		return ERR_QUEUE_UNKNOWN;
-	if (a->what == STORE_RETRY && !retriable)
-		return ERR_STATE_UNKNOWN;
-	return ERR_OK;
+	if (err == ERR_OK && a->action.act == STORE_RETRY && !retriable)
+		err = ERR_STATE_UNKNOWN;
+	if (err == ERR_OK && !place_parse(a, after))
+		err = ERR_FIELD_RANGE;
+	return err;
 }
 
 void
-store_act_on(struct store *s, struct span queue, enum store_act what,
-    const struct store_filter *f, store_count_cb *cb, void *arg)
+store_act_on(struct store *s, struct span queue,
+    const struct store_action *action, const struct store_filter *f,
+    store_act_cb *cb, void *arg)
 {
 	struct act *a = xcalloc(1, sizeof(*a));
 
 	a->store = s;
 	a->queue = queue_find(s, queue);
-	a->what = what;
+	a->action = *action;
 	a->state = f->state;
-	a->dry_run = f->dry_run;
 	a->cb = cb;
 	a->arg = arg;
-	buf_init(&a->ids, CALL_MAX_ARGS_BYTES);
-	if (f->ids == NULL)
-		a->match = (struct span){
-		    xmemdupz(f->match.p, f->match.len), f->match.len};
-	for (size_t i = 0; f->ids != NULL && i < f->id_count; i++) {
-		resp_add_span(&a->ids, f->ids[i]);
-		a->id_count++;
-	}
-	a->err = act_check(a);
+	pace_init(&a->pace, s, act_on_rested, a);
+	buf_init(&a->filter, CALL_MAX_ARGS_BYTES);
+	a->filter_count = filter_add(&a->filter, f);
+	a->err = act_check(a, action->after);
+	a->action.after = SPAN("");
+	a->by_ids = f->ids != NULL &&
+		    (action->limit == 0 || action->limit >= f->id_count);
+	if (a->by_ids)
+		a->action.limit = f->id_count;
 	if (a->err == ERR_OK) {
 		act_window(a);
 	} else {

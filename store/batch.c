@@ -371,19 +371,38 @@ push_measure(struct store *s, const struct call *c, enum err err)
 	s->paced_items += (int64_t)c->items - s->paced_items / PACE_CALLS;
 }
 
+/* The letters of so many tasks; *is_new: they are the queue's first ones. */
+static bool
+push_read(const struct redisReply *reply, size_t n, struct span *letters,
+    bool *is_new)
+{
+	*is_new = false;
+	if (!reply_is_bytes(reply, letters) || letters->len < n)
+		return false;
+	if (letters->len == n)
+		return true;
+	*is_new = letters->p[n] == '!';
+	letters->len = n;
+	return *is_new;
+}
+
 static void
 push_on_reply(enum err err, const struct redisReply *reply, void *arg)
 {
 	struct call *c = arg;
 	struct span letters = {"", 0};
 	struct list *pos, *tmp;
+	bool is_new = false;
 	size_t next = 0;
+	uint64_t pushed;
 
+	pushed = c->queue->counters.pushed;
 	push_measure(c->store, c, err);
 	call_ended(c->queue, &c->queue->pushing, c->queue->push != NULL);
-	if (err == ERR_OK &&
-	    (!reply_is_bytes(reply, &letters) || letters.len != c->items))
+	if (err == ERR_OK && !push_read(reply, c->items, &letters, &is_new))
 		err = ERR_STORE_REPLY;
+	if (is_new && !c->registers)
+		queue_register_again(c->queue);
 	LIST_FOREACH_SAFE (pos, tmp, &c->ops) {
 		struct op *op = CONTAINER_OF(pos, struct op, link);
 
@@ -392,6 +411,8 @@ push_on_reply(enum err err, const struct redisReply *reply, void *arg)
 			err = ERR_STORE_REPLY;
 		op_end(op, err);
 	}
+	if (c->queue->counters.pushed != pushed)
+		c->queue->pushed_at = store_redis_now(c->store);
 	call_free(c);
 }
 
@@ -405,7 +426,7 @@ push_flush(struct queue *q)
 	q->push = NULL;
 	q->pushing++;
 	c->sent_us = clock_mono_us();
-	queue_register(q);
+	c->registers = queue_register(q);
 	q->wake += c->items;
 	buf_add_span(&c->args, buf_span(&c->opts));
 	c->argc += 2 * c->opts_count;

@@ -1,6 +1,6 @@
 /*
- * The queues that this process knows: their table, their policy, and the
- * numbers that the tick reads.
+ * The queues that this process knows: their table, their names in Redis, and
+ * their policy.
  */
 
 #include "store/store_priv.h"
@@ -9,18 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <hiredis/hiredis.h>
-
 #include "core/clock.h"
-#include "core/log.h"
 #include "core/mem.h"
 #include "store/reply.h"
-
-enum {
-	TICK_HEAD = 4,       /* values in front of the queues */
-	TICK_PER_QUEUE = 36, /* values of each; tick.lua */
-	TICK_MAX_QUEUES = 200
-};
 
 static size_t
 hash_name(struct span name)
@@ -134,8 +125,7 @@ queue_is_idle(const struct queue *q)
 	       quiet_us > (int64_t)q->store->redis->deadline_ms * 3000;
 }
 
-/* Forgets queues that were only asked for. */
-static void
+void
 queues_drop_idle(struct store *s)
 {
 	for (size_t i = s->queue_count; i > 0 && s->sweeps == 0; i--) {
@@ -147,6 +137,17 @@ queues_drop_idle(struct store *s)
 		table_remove(s, q);
 		queue_free(q);
 	}
+}
+
+/* Nothing is known of it any more. */
+static void
+queue_reset(struct queue *q)
+{
+	memset(&q->numbers, 0, sizeof(q->numbers));
+	memset(&q->counters, 0, sizeof(q->counters));
+	rates_reset(q);
+	q->pushed_at = q->taken_at = 0;
+	q->untaken_us = clock_mono_us();
 }
 
 static struct queue *
@@ -165,6 +166,7 @@ queue_new(struct store *s, struct span name)
 	list_init(&q->touched_link);
 	list_init(&q->fresh);
 	list_init(&q->waiting);
+	queue_reset(q);
 	table_insert(s, q);
 	return q;
 }
@@ -215,6 +217,16 @@ queue_exists(const struct queue *q)
 	return q != NULL && (q->registered || q->configured);
 }
 
+enum err
+queue_refusal(const struct store *s, const struct queue *q)
+{
+	if (s->closing)
+		return ERR_SHUTTING_DOWN;
+	if (!s->names_loaded && q == NULL)
+		return ERR_REDIS_DOWN;
+	return queue_exists(q) ? ERR_OK : ERR_QUEUE_UNKNOWN;
+}
+
 /* The rest of the store counts on exist_count. */
 static void
 queue_set(struct queue *q, bool *flag, bool yes)
@@ -256,23 +268,48 @@ register_on_reply(enum err err, const struct redisReply *reply, void *arg)
 		queue_set_registered(q, false);
 }
 
+/* It was there before, as far as is known: the next list tells. */
+static void
+register_again_on_reply(enum err err, const struct redisReply *reply, void *arg)
+{
+	(void)err;
+	(void)reply;
+	(void)arg;
+}
+
 void
-queue_register(struct queue *q)
+queue_register_again(struct queue *q)
 {
 	struct store *s = q->store;
+	redis_reply_cb *cb =
+	    q->registered ? register_again_on_reply : register_on_reply;
 	struct buf args;
 
-	if (q->registered)
-		return;
 	queue_set_registered(q, true);
+	q->renewed = true;
 	q->listed = s->listings;
 	buf_init(&args, CALL_MAX_ARGS_BYTES);
 	resp_add_str(&args, "SADD");
-	buf_addf(&args, "$%zu\r\n%squeues\r\n", strlen(s->redis->prefix) + 6,
-	    s->redis->prefix);
+	store_add_key(s, &args, "queues");
 	resp_add_str(&args, q->name);
-	redis_conn_command(
-	    s->conn, REDIS_WRITE, &args, 3, register_on_reply, q);
+	redis_conn_command(s->conn, REDIS_WRITE, &args, 3, cb, q);
+}
+
+bool
+queue_register(struct queue *q)
+{
+	if (q->registered && q->dropping == 0)
+		return false;
+	queue_register_again(q);
+	return true;
+}
+
+void
+queue_forget(struct queue *q)
+{
+	queue_set_registered(q, q->renewed);
+	queue_reset(q);
+	queue_touch(q);
 }
 
 /* ---- policy ------------------------------------------------------------ */
@@ -302,25 +339,6 @@ queue_policy(const struct queue *q, struct queue_policy *out)
 
 /* ---- what is known of a queue ------------------------------------------ */
 
-static void
-fill_rates(const struct queue *q, double rates[RATE_COUNT])
-{
-	const struct store_counters *c = &q->counters;
-	const uint64_t now[RATE_COUNT] = {
-	    [RATE_PUSHED] = c->pushed,
-	    [RATE_TAKEN] = c->taken,
-	    [RATE_FINISHED] = c->finished,
-	    [RATE_FAILED] = c->failed,
-	};
-	int64_t sec = clock_mono_us() / 1000000;
-
-	for (int i = 0; i < RATE_COUNT; i++) {
-		uint32_t then = q->rate_at[(sec + 1) % RATE_SLOTS][i];
-
-		rates[i] = (double)((uint32_t)now[i] - then) / RATE_SLOTS;
-	}
-}
-
 void
 queue_fill_info(const struct queue *q, struct store_queue_info *out)
 {
@@ -329,17 +347,37 @@ queue_fill_info(const struct queue *q, struct store_queue_info *out)
 
 	memset(out, 0, sizeof(*out));
 	out->name = span_of(q->name);
+	out->now = now;
 	out->backend = q->store->redis->name;
 	out->paused = n->paused;
 	memcpy(out->counts, n->counts, sizeof(out->counts));
 	memcpy(out->lanes, n->lanes, sizeof(out->lanes));
 	if (n->oldest_at > 0 && now > n->oldest_at)
 		out->oldest_todo_s = (double)(now - n->oldest_at) / 1000;
-	fill_rates(q, out->rates);
+	rates_fill(q, out->rates);
 	out->totals = n->totals;
+	out->workers = n->workers;
+	out->last_push_at = q->pushed_at;
+	out->last_take_at = q->taken_at;
+	out->untaken_s = (double)(clock_mono_us() - q->untaken_us) / 1e6;
+	out->retry_at = n->due[DUTY_FAILED];
+	out->run_at = n->due[DUTY_DELAYED];
+	out->broken = n->broken;
 	out->waiting = q->waiting_count;
 	queue_policy(q, &out->policy);
 	out->overridden = n->overridden;
+}
+
+void
+queue_fill_whole(const struct queue *q, struct store_queue_info *out)
+{
+	queue_fill_info(q, out);
+	out->is_whole = true;
+	rates_fill_long(q, out->rates_5m, out->rates_15m);
+	for (int i = 0; i < POLICY_FIELD_COUNT; i++)
+		if (conf_policy_is_set(
+			q->store->conf, q->name, policy_offsets[i]))
+			out->configured |= 1u << i;
 }
 
 void
@@ -409,6 +447,9 @@ names_on_reply(enum err err, const struct redisReply *r, void *arg)
 			if (q != NULL)
 				queue_set_registered(q, true);
 		}
+		for (size_t i = 0; i < s->queue_count; i++)
+			if (!queue_exists(s->sorted[i]))
+				queue_reset(s->sorted[i]);
 	}
 	free(load);
 	if (cb != NULL)
@@ -432,294 +473,7 @@ queues_load(struct store *s, void (*cb)(enum err err, struct store *s))
 	redis_conn_command(s->conn, REDIS_READ, &args, 2, names_on_reply, load);
 }
 
-/* ---- the tick ---------------------------------------------------------- */
-
-struct tick {
-	struct store *store;
-	store_count_cb *count_cb; /* either this one */
-	store_queue_cb *queue_cb; /* or this one, for a single queue */
-	void *arg;
-	size_t n;
-	struct queue *queues[];
-};
-
-static int64_t
-or_zero(struct reply *c)
-{
-	return reply_int(c, 0);
-}
-
-static void
-numbers_read_meta(struct queue_numbers *n, struct reply *c)
-{
-	int64_t value;
-	uint64_t *totals[] = {&n->totals.pushed, &n->totals.taken,
-	    &n->totals.finished, &n->totals.failed, &n->totals.dead,
-	    &n->totals.lease_lost, &n->totals.reclaimed, &n->totals.retried,
-	    &n->totals.trimmed};
-
-	n->paused = or_zero(c) != 0;
-	n->overridden = 0;
-	for (int i = 0; i < POLICY_FIELD_COUNT; i++)
-		if (reply_maybe_int(c, &value)) {
-			n->overridden |= 1u << i;
-			n->override[i] = (uint64_t)value;
-		}
-	for (size_t i = 0; i < COUNT_OF(totals); i++)
-		*totals[i] = (uint64_t)or_zero(c);
-}
-
-/* One queue's values, in the order of tick.lua. */
-static bool
-numbers_read(struct queue_numbers *out, struct reply *c)
-{
-	static const enum task_state order[] = {
-	    TASK_DELAYED, TASK_DOING, TASK_FAILED, TASK_FINISH, TASK_DEAD};
-	static const enum store_duty duties[] = {DUTY_DOING, DUTY_FAILED,
-	    DUTY_DELAYED, DUTY_FINISH, DUTY_DEAD, DUTY_WORKERS};
-	struct queue_numbers n;
-
-	memset(&n, 0, sizeof(n));
-	for (int i = 0; i < LANE_COUNT; i++) {
-		int64_t length = or_zero(c);
-
-		n.broken |= length < 0;
-		n.lanes[i] = (uint64_t)length;
-		n.counts[TASK_TODO] += n.lanes[i];
-	}
-	for (size_t i = 0; i < COUNT_OF(order); i++)
-		n.counts[order[i]] = (uint64_t)or_zero(c);
-	n.oldest_at = or_zero(c);
-	for (size_t i = 0; i < COUNT_OF(duties); i++)
-		n.due[duties[i]] = or_zero(c);
-	numbers_read_meta(&n, c);
-	n.amiss = (uint64_t)or_zero(c);
-	if (c->bad)
-		return false;
-	if (n.broken) /* the old numbers are better than none */
-		out->broken = true;
-	else
-		*out = n;
-	return true;
-}
-
-/* Told once: when a queue breaks and when it is whole again. */
-static void
-queue_tell_broken(const struct queue *q, bool was_broken)
-{
-	if (q->numbers.broken && !was_broken)
-		log_error("queue.broken", "queue=%s hint=%s", q->name,
-		    "\"a key of the queue has the wrong type\"");
-	else if (!q->numbers.broken && was_broken)
-		log_info("queue.whole", "queue=%s", q->name);
-}
-
-static void
-rates_sample(struct queue *q)
-{
-	uint32_t *slot = q->rate_at[(clock_mono_us() / 1000000) % RATE_SLOTS];
-
-	slot[RATE_PUSHED] = (uint32_t)q->counters.pushed;
-	slot[RATE_TAKEN] = (uint32_t)q->counters.taken;
-	slot[RATE_FINISHED] = (uint32_t)q->counters.finished;
-	slot[RATE_FAILED] = (uint32_t)q->counters.failed;
-}
-
-static enum err
-tick_read(struct tick *t, const struct redisReply *r)
-{
-	struct store *s = t->store;
-	struct reply c;
-	size_t names;
-
-	reply_open(&c, r);
-	if (reply_left(&c) != TICK_HEAD + t->n * TICK_PER_QUEUE)
-		return ERR_STORE_REPLY;
-	s->redis_now = or_zero(&c);
-	s->redis_now_us = clock_mono_us();
-	names = (size_t)or_zero(&c);
-	s->worker_total = (size_t)or_zero(&c);
-	s->first_beat = or_zero(&c);
-	for (size_t i = 0; i < t->n; i++) {
-		struct queue *q = t->queues[i];
-		bool was_broken = q->numbers.broken;
-
-		if (!numbers_read(&q->numbers, &c))
-			return ERR_STORE_REPLY;
-		queue_tell_broken(q, was_broken);
-		/* Another schedd, or an operator, brought work here. */
-		if (q->waiting_count > 0 && !q->numbers.paused &&
-		    q->numbers.counts[TASK_TODO] > 0)
-			queue_wake(q, (size_t)q->numbers.counts[TASK_TODO]);
-	}
-	if (t->count_cb != NULL) {
-		size_t known = 0;
-
-		for (size_t i = 0; i < s->queue_count; i++)
-			known += s->sorted[i]->registered;
-		if (known != names)
-			queues_load(s, NULL);
-	}
-	return ERR_OK;
-}
-
-static void
-tick_on_reply(enum err err, const struct redisReply *r, void *arg)
-{
-	struct tick *t = arg;
-	struct store_queue_info info;
-
-	if (err == ERR_OK)
-		err = tick_read(t, r);
-	for (size_t i = 0; err != ERR_OK && i < t->n; i++)
-		queue_touch(t->queues[i]);
-	if (t->count_cb != NULL) {
-		t->count_cb(err, t->n, t->arg);
-	} else {
-		if (err == ERR_OK && t->queues[0]->numbers.broken)
-			err = ERR_STORE_REFUSED;
-		queue_fill_info(t->queues[0], &info);
-		t->queue_cb(err, err == ERR_OK ? &info : NULL, t->arg);
-	}
-	free(t);
-}
-
-static void
-tick_send(struct tick *t)
-{
-	static const char *const keys[] = {"queues", "workers", "beats"};
-	const char *prefix = t->store->redis->prefix;
-	struct buf args;
-
-	buf_init(&args, CALL_MAX_ARGS_BYTES);
-	for (size_t i = 0; i < COUNT_OF(keys); i++)
-		buf_addf(&args, "$%zu\r\n%s%s\r\n",
-		    strlen(prefix) + strlen(keys[i]), prefix, keys[i]);
-	for (size_t i = 0; i < t->n; i++)
-		resp_add_span(&args, t->queues[i]->key);
-	resp_add_i64(&args, clock_offset_ms());
-	redis_conn_script(t->store->conn, SCRIPT_TICK, &args,
-	    (unsigned)(COUNT_OF(keys) + t->n + 1),
-	    (unsigned)(COUNT_OF(keys) + t->n), tick_on_reply, t);
-}
-
-/* Is something in it due, or does someone wait? Then the tick reads it. */
-static bool
-queue_is_awake(struct queue *q)
-{
-	if (q->waiting_count > 0)
-		return true;
-	for (int d = 0; d < DUTY_COUNT; d++)
-		if (store_duty_is_due(
-			q->store, (enum store_duty)d, span_of(q->name)))
-			return true;
-	return q->numbers.due[DUTY_WORKERS] != 0 &&
-	       q->numbers.due[DUTY_WORKERS] <= store_redis_now(q->store);
-}
-
-static void
-tick_add(struct tick *t, struct queue *q)
-{
-	if (t->n >= TICK_MAX_QUEUES || q->ticked == t->store->tick_serial ||
-	    (!queue_exists(q) && q->waiting_count == 0))
-		return;
-	q->ticked = t->store->tick_serial;
-	list_del(&q->touched_link);
-	t->queues[t->n++] = q;
-}
-
-/* Queues in use first, then those with something due, then some others. */
-static void
-tick_choose(struct store *s, struct tick *t)
-{
-	struct list *pos, *tmp;
-
-	s->tick_serial++;
-	LIST_FOREACH_SAFE (pos, tmp, &s->touched)
-		tick_add(t, CONTAINER_OF(pos, struct queue, touched_link));
-	for (size_t i = 0; i < s->queue_count; i++)
-		if (queue_is_awake(s->sorted[i]))
-			tick_add(t, s->sorted[i]);
-	for (size_t i = 0; i < s->queue_count && i < 20; i++) {
-		s->tick_next = (s->tick_next + 1) % s->queue_count;
-		tick_add(t, s->sorted[s->tick_next]);
-	}
-}
-
-void
-store_tick(struct store *s, store_count_cb *cb, void *arg)
-{
-	struct tick *t =
-	    xcalloc(1, sizeof(*t) + TICK_MAX_QUEUES * sizeof(struct queue *));
-
-	t->store = s;
-	t->count_cb = cb;
-	t->arg = arg;
-	queues_drop_idle(s);
-	repair_turn(s);
-	for (size_t i = 0; i < s->queue_count; i++)
-		rates_sample(s->sorted[i]);
-	workers_flush(s);
-	tick_choose(s, t);
-	tick_send(t);
-}
-
-/* ---- one queue, fresh -------------------------------------------------- */
-
-struct queue_miss {
-	struct done done;
-	store_queue_cb *cb;
-	void *arg;
-	enum err err;
-};
-
-static void
-miss_on_done(struct done *d)
-{
-	struct queue_miss *m = CONTAINER_OF(d, struct queue_miss, done);
-
-	m->cb(m->err, NULL, m->arg);
-	free(m);
-}
-
-static void
-queue_answer_err(struct store *s, enum err err, store_queue_cb *cb, void *arg)
-{
-	struct queue_miss *m = xcalloc(1, sizeof(*m));
-
-	m->done.fn = miss_on_done;
-	m->cb = cb;
-	m->arg = arg;
-	m->err = err;
-	store_complete(s, &m->done);
-}
-
-static void
-queue_read(struct queue *q, store_queue_cb *cb, void *arg)
-{
-	struct tick *t = xcalloc(1, sizeof(*t) + sizeof(struct queue *));
-
-	t->store = q->store;
-	t->queue_cb = cb;
-	t->arg = arg;
-	t->n = 1;
-	t->queues[0] = q;
-	tick_send(t);
-}
-
-void
-store_queue_get(
-    struct store *s, struct span queue, store_queue_cb *cb, void *arg)
-{
-	struct queue *q = queue_find(s, queue);
-
-	if (!s->names_loaded)
-		queue_answer_err(s, ERR_REDIS_DOWN, cb, arg);
-	else if (!queue_exists(q))
-		queue_answer_err(s, ERR_QUEUE_UNKNOWN, cb, arg);
-	else
-		queue_read(q, cb, arg);
-}
+/* ---- changing the policy ------------------------------------------------ */
 
 /* The fields of meta, in the order of enum policy_field. */
 static const char *const policy_names[POLICY_FIELD_COUNT] = {
@@ -757,7 +511,7 @@ store_queue_set(struct store *s, struct span queue,
 		queue_answer_err(s, ERR_TOO_MANY_QUEUES, cb, arg);
 		return;
 	}
-	queue_register(q);
+	queue_register_again(q);
 	set = xcalloc(1, sizeof(*set));
 	set->queue = q;
 	set->cb = cb;

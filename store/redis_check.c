@@ -112,7 +112,7 @@ check_on_info(struct redis_conn *c, const struct redisReply *reply)
 {
 	char reason[CONN_REASON_MAX];
 	struct span version;
-	uint64_t used;
+	uint64_t used, max;
 
 	if (reply->type != REDIS_REPLY_STRING)
 		return true;
@@ -131,6 +131,8 @@ check_on_info(struct redis_conn *c, const struct redisReply *reply)
 	}
 	if (str_to_u64(info_field(reply, "used_memory"), &used))
 		metric_set(METRIC_REDIS_MEMORY, (double)used);
+	if (str_to_u64(info_field(reply, "maxmemory"), &max))
+		metric_set(METRIC_REDIS_MEMORY_MAX, (double)max);
 	c->check.is_replica = span_is(info_field(reply, "role"), "slave");
 	fresh_on_info(c, reply);
 	return true;

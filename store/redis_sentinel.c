@@ -436,6 +436,7 @@ read_replicas(struct sentinel *s, const struct redisReply *reply)
 static void
 sentinel_told(struct sentinel *s)
 {
+	char quoted[2 * URL_MAX];
 	const struct sentinel_master m = {s->url, s->epoch, s->down_after_ms};
 
 	if (!s->believes && sentinel_doubts(s, s->url)) {
@@ -445,7 +446,8 @@ sentinel_told(struct sentinel *s)
 	}
 	s->is_asking = false;
 	timer_disarm(&s->limit);
-	log_debug("sentinel.master", "url=%s replicas=%zu", s->url,
+	log_debug("sentinel.master", "url=%s replicas=%zu",
+	    log_quote(quoted, sizeof(quoted), span_of(s->url)),
 	    s->replicas.count);
 	s->events.on_master(&m, s->events.arg);
 }
@@ -455,7 +457,7 @@ static void
 read_news(struct sentinel *s, const struct redisReply *reply)
 {
 	size_t len = strlen(s->master);
-	char host[251], port[21], url[URL_MAX];
+	char host[251], port[21], url[URL_MAX], quoted[256];
 	const char *text;
 
 	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3 ||
@@ -466,7 +468,8 @@ read_news(struct sentinel *s, const struct redisReply *reply)
 		return;
 	if (sscanf(text + len, " %*s %*s %250s %20s", host, port) != 2)
 		return;
-	log_info("sentinel.switch", "news=\"%.200s\"", text);
+	log_info("sentinel.switch", "news=%s",
+	    log_quote(quoted, sizeof(quoted), span_of(text)));
 	make_url(url, sizeof(url), host, port);
 	s->events.on_switch(url, s->events.arg);
 }

@@ -54,6 +54,7 @@ struct repair {
 	bool under_way;      /* a slice */
 	enum walk_phase phase;
 	uint64_t cursor; /* of a scan, or how many of a list were seen */
+	uint64_t holes;  /* of that list, so far */
 	uint64_t mended;
 	unsigned part, parts; /* of the ids, by hash */
 	uint64_t *set;        /* hashes; 0 is none */
@@ -190,7 +191,7 @@ walk_begin(struct store *s, struct queue *q)
 	r->queue = q;
 	r->thorough = q->numbers.amiss != 0;
 	r->phase = WALK_HOLDER;
-	r->cursor = r->mended = 0;
+	r->cursor = r->holes = r->mended = 0;
 	r->parts = 1 + (unsigned)(listed_count(q) / SET_MAX);
 	r->part = q->walks++ % r->parts;
 	if (r->thorough)
@@ -248,6 +249,10 @@ walk_ask(struct store *s)
 	} else {
 		call_add_u64(c, r->cursor);
 		call_add_u64(c, WINDOW);
+		if (r->thorough)
+			call_add_u64(c, r->holes);
+		else
+			call_add(c, SPAN(""));
 	}
 	call_send(c, SCRIPT_REPAIR, walk_on_reply, s);
 	call_free(c);
@@ -259,7 +264,7 @@ walk_step(struct repair *r)
 {
 	if (r->phase == WALK_PLACE ? r->lost_count > 0 : r->cursor != 0)
 		return;
-	r->cursor = 0;
+	r->cursor = r->holes = 0;
 	r->phase++;
 	if (r->phase == WALK_PLACE && r->lost_count == 0)
 		r->phase++;
@@ -278,6 +283,7 @@ walk_read(struct store *s, const struct redisReply *reply)
 	mended = (uint64_t)reply_int(&c, 0);
 	if (!str_to_u64(reply_bytes(&c), &r->cursor) || c.bad)
 		return ERR_STORE_REPLY;
+	r->holes = (uint64_t)reply_int(&c, 0);
 	while (r->thorough && reply_left(&c) > 0)
 		walk_note(r, reply_bytes(&c));
 	r->mended += mended;

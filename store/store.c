@@ -226,6 +226,7 @@ store_new(struct loop *loop, const struct conf *conf)
 	list_init(&s->dirty);
 	list_init(&s->touched);
 	list_init(&s->done);
+	list_init(&s->walks);
 	post_init(&s->flush_post, batch_flush, s);
 	post_init(&s->done_post, done_on_post, s);
 	timer_init(&s->names_timer, loop, names_on_timer, s);
@@ -336,6 +337,7 @@ store_close(struct store *s, void (*cb)(void *arg), void *arg)
 	batch_abort(s, ERR_SHUTTING_DOWN);
 	audit_abort(s);
 	wait_abort(s, ERR_SHUTTING_DOWN);
+	pace_hurry(s);
 	redis_conn_close(s->conn, close_on_conn, s);
 }
 

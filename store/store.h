@@ -172,22 +172,27 @@ void store_task_remove(struct store *s, struct span queue, struct span id,
 typedef void store_page_cb(enum err err, const struct store_page *p, void *arg);
 /* A page of one state, in its natural order (todo: as they will be taken).
  * after: empty, or what the last page gave (FIELD_RANGE when it is not).
- * match: a glob on the id, empty = all. limit 1-1000. A page may be short,
- * even empty, and still have an after: the work per call is bounded. */
-void store_task_list(struct store *s, struct span queue, enum task_state state,
-    struct span match, struct span after, uint32_t limit, store_page_cb *cb,
-    void *arg);
+ * limit 1-1000. A page may be short, even empty, and still have an after: the
+ * work per call is bounded. */
+void store_task_list(struct store *s, struct span queue,
+    const struct store_filter *f, struct span after, uint32_t limit,
+    store_page_cb *cb, void *arg);
 
 /* ---- sets of tasks ---------------------------------------------------- */
 
 /*
  * Purge removes; retry moves failed, dead or delayed ones to todo (a dead
- * one starts with attempt 1 again). Works in bounded slices; cb after the
- * last. When a slice fails, count says how many were acted on before. A
- * purge of doing cancels. Retry of another state: STATE_UNKNOWN.
+ * one starts with attempt 1 again). Works in bounded slices, from the end of
+ * the state to its front; ends after about 200 ms unless it is to go on to the
+ * end. acted is never NULL: when a slice fails, it says what was done before.
+ * A purge of doing cancels. Retry of another state: STATE_UNKNOWN. FIELD_RANGE:
+ * after is from no earlier one on that state.
  */
-void store_act_on(struct store *s, struct span queue, enum store_act act,
-    const struct store_filter *f, store_count_cb *cb, void *arg);
+typedef void store_act_cb(
+    enum err err, const struct store_acted *acted, void *arg);
+void store_act_on(struct store *s, struct span queue,
+    const struct store_action *action, const struct store_filter *f,
+    store_act_cb *cb, void *arg);
 
 /* ---- queues ----------------------------------------------------------- */
 
@@ -200,6 +205,14 @@ void store_queue_get(
 /* Makes the queue if it is new. The callback gets the queue as it is then. */
 void store_queue_set(struct store *s, struct span queue,
     const struct store_policy_change *change, store_queue_cb *cb, void *arg);
+
+/* Removes it with all its tasks and its policy. QUEUE_NOT_EMPTY, and nothing
+ * changed, while it has live or dead tasks, unless force. One of the settings
+ * goes on existing, empty. Takes that wait in it go on waiting. */
+typedef void store_remove_cb(
+    enum err err, const struct store_removed *removed, void *arg);
+void store_queue_remove(struct store *s, struct span queue, bool force,
+    store_remove_cb *cb, void *arg);
 
 /* From memory, at most about a second old for queues in use: for lists,
  * /v1/stats and /metrics. Borrowed until the loop runs again. Sorted by
@@ -222,6 +235,11 @@ void store_worker_seen(struct store *s, struct span worker, const char *addr,
 typedef void store_workers_cb(
     enum err err, const struct store_worker_info *workers, size_t n, void *arg);
 void store_worker_list(struct store *s, store_workers_cb *cb, void *arg);
+/* One worker, and what it holds: WORKER_UNKNOWN when it is not there. */
+typedef void store_worker_cb(enum err err, const struct store_worker_info *w,
+    const struct store_hold *holds, size_t n, void *arg);
+void store_worker_get(
+    struct store *s, struct span worker, store_worker_cb *cb, void *arg);
 /* Forgets a worker and takes its leases back (attempts count).
  * WORKER_UNKNOWN when it is not there. count: leases taken back. */
 void store_worker_remove(

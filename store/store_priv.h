@@ -14,6 +14,8 @@
 #include "core/conf.h"
 #include "core/list.h"
 #include "core/loop.h"
+#include "store/pace.h"
+#include "store/queue.h"
 #include "store/redis_conn.h"
 #include "store/store.h"
 
@@ -34,10 +36,9 @@ enum {
 	CALL_MAX_ARGS_BYTES = 80 << 20, /* bound of any call's arguments */
 	CALL_MAX_OPS = 400, /* answered in one callback of the loop */
 	REPORT_MAX_ITEMS = 2000,
-	TAKE_MAX_TASKS = 3000, /* counts of gathered takes */
-	GATHER_EARLY = 16,     /* pushes that need not wait for the turn */
-	CALL_POOL = 64,        /* calls kept for the next turn */
-	RATE_SLOTS = 60,
+	TAKE_MAX_TASKS = 3000,   /* counts of gathered takes */
+	GATHER_EARLY = 16,       /* pushes that need not wait for the turn */
+	CALL_POOL = 64,          /* calls kept for the next turn */
 	ASKED_MAX_QUEUES = 1000, /* names that were only asked for */
 	WHEEL_SLOTS = 1024,
 	WHEEL_TICK_MS = 100,
@@ -58,6 +59,7 @@ struct call {
 	unsigned opts_count;
 	size_t items;     /* tasks pushed, or reported */
 	int64_t sent_us;  /* of pushes */
+	bool registers;   /* SADD went in front of them */
 	size_t asked_for; /* counts of its takes */
 };
 
@@ -65,52 +67,6 @@ struct call {
 struct done {
 	struct list link;
 	void (*fn)(struct done *d);
-};
-
-/* Numbers of a queue as the last tick read them. Times are Redis's ms, 0 =
- * none. */
-struct queue_numbers {
-	uint64_t counts[TASK_STATE_COUNT];
-	uint64_t lanes[LANE_COUNT];
-	int64_t oldest_at;
-	int64_t due[DUTY_COUNT]; /* [DUTY_WORKERS]: of the clean-up */
-	uint64_t amiss;          /* how much does not add up: store.amiss */
-	bool broken; /* a key has the wrong type: the numbers are old */
-	bool paused;
-	unsigned overridden;
-	uint64_t override[POLICY_FIELD_COUNT];
-	struct store_totals totals;
-};
-
-struct queue {
-	struct store *store;
-	struct queue *hash_next;
-	char name[NAME_MAX_LEN + 1];
-	struct span key; /* "sched:{name}:" */
-	bool registered; /* is in the set of queues; queue_set_ sets both */
-	uint64_t listed; /* store->listings when it was put there */
-	int64_t used_us; /* when it was last asked for */
-	bool configured; /* has a section of its own */
-
-	struct list dirty_link;    /* on store->dirty while it has calls */
-	struct list touched_link;  /* on store->touched until the next tick */
-	uint64_t ticked;           /* the tick that read it last */
-	struct call *push, *work;  /* gathered, not sent */
-	unsigned pushing, working; /* calls of theirs under way */
-
-	struct list fresh;   /* takes that were not asked for yet */
-	struct list waiting; /* takes that wait, longest first */
-	size_t waiting_count;
-	size_t wake;  /* how many of them to ask for in this turn */
-	uint64_t seq; /* raised when more came into todo than waited for it */
-
-	bool unwalked;         /* was used since the task check walked it */
-	unsigned walks;        /* of the task check, by this process */
-	int64_t walk_again_us; /* not before */
-
-	struct queue_numbers numbers;
-	struct store_counters counters;
-	uint32_t rate_at[RATE_SLOTS][RATE_COUNT]; /* low bits of counters */
 };
 
 struct store {
@@ -127,6 +83,7 @@ struct store {
 	bool names_loaded;
 	struct timer names_timer; /* to read them again */
 	uint64_t listings;        /* how often they were asked for */
+	int64_t drops;            /* removed ones, by all schedd, ever */
 	bool draining;            /* no take waits any more */
 	bool closing;
 	int64_t ready_at_us;
@@ -152,6 +109,7 @@ struct store {
 	int64_t paced_us, paced_items; /* how long the last took, and of what */
 	struct list done;
 	struct post done_post;
+	struct list walks; /* struct pace */
 
 	struct list wheel[WHEEL_SLOTS];
 	uint64_t wheel_at; /* the tick up to which it was emptied */
@@ -173,29 +131,6 @@ struct store {
 	struct audit *audit;
 	struct channels *channels;
 };
-
-/* queue.c */
-struct queue *queue_find(struct store *s, struct span name);
-/*
- * The queue of that name, made when it is new. One that is only asked for (a
- * take or a report on a name that nobody pushed to) is forgotten again when
- * it is idle, and is counted apart, so that made-up names leave room for
- * real ones. NULL past limits.max_queues, or ASKED_MAX_QUEUES.
- */
-struct queue *queue_ask(struct store *s, struct span name);
-struct queue *queue_make(struct store *s, struct span name);
-bool queue_exists(const struct queue *q);
-void queue_set_registered(struct queue *q, bool yes);
-void queue_set_configured(struct queue *q, bool yes);
-void queue_policy(const struct queue *q, struct queue_policy *out);
-void queue_touch(struct queue *q);
-/* Sends SADD once for a queue that Redis does not know yet. */
-void queue_register(struct queue *q);
-void queue_fill_info(const struct queue *q, struct store_queue_info *out);
-void queues_load(struct store *s, void (*cb)(enum err err, struct store *s));
-void queues_free(struct store *s);
-/* Something may have come into todo: ask for up to n waiting takes. */
-void queue_wake(struct queue *q, size_t n);
 
 /* batch.c */
 /* Begins with the key prefix and the clock offset, as every queue script
@@ -221,6 +156,10 @@ void batch_abort(struct store *s, enum err err);
 void store_complete(struct store *s, struct done *d);
 enum task_state letter_state(char letter);
 enum err letter_err(char letter, bool *dead);
+
+/* filter.c */
+/* Appends a filter as filter.lua has it; gives how many arguments that are. */
+unsigned filter_add(struct buf *args, const struct store_filter *f);
 
 /* wait.c */
 void wait_init(struct store *s);

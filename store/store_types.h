@@ -79,6 +79,7 @@ struct store_task_info {
 	int64_t due_at;    /* run_at, retry_at, lease end; when it finished or
 			      died; 0 for todo */
 	int64_t taken_at;  /* doing only, else 0 */
+	int64_t failed_at; /* its last failure; 0 = none, or not known */
 	uint64_t attempts; /* handed out so far */
 	uint64_t max_attempts; /* effective */
 	struct span worker;    /* who holds or finished it; empty = nobody */
@@ -88,17 +89,38 @@ struct store_task_info {
 struct store_page {
 	const struct store_task_info *tasks; /* payload and result left out */
 	size_t n;
+	uint64_t looked;   /* how many were looked at */
 	struct span after; /* where the next page begins; empty = the end */
+};
+
+/* Which tasks of a state are meant: those that all of it fits; what is empty
+ * fits any. */
+struct store_filter {
+	enum task_state state;
+	const struct span *ids;  /* only these; NULL = any */
+	size_t id_count;         /* up to 1000 */
+	struct span match;       /* glob on the id */
+	struct span error_match; /* text in the last error, in any case (ASCII);
+				    of failed and dead ones */
+	struct span worker;      /* who holds (doing) or finished it (finish) */
+	bool has_age;            /* so long in its state, or longer; todo and */
+	uint64_t older_ms;       /* delayed: since it was pushed */
 };
 
 enum store_act { STORE_PURGE, STORE_RETRY };
 
-struct store_filter {
-	enum task_state state;
-	const struct span *ids; /* NULL: by match */
-	size_t id_count;        /* up to 1000 */
-	struct span match;      /* glob on the id; "*" = all */
-	bool dry_run;
+struct store_action {
+	enum store_act act;
+	bool dry_run;   /* only count */
+	bool whole;     /* to the end, however long it takes */
+	uint64_t limit; /* act on at most so many; 0 = all */
+	struct span
+	    after; /* where an earlier one ended; empty = at the start */
+};
+
+struct store_acted {
+	uint64_t count, looked; /* how many were acted on, and looked at */
+	struct span after;      /* where to go on; empty = at the end */
 };
 
 enum { RATE_PUSHED, RATE_TAKEN, RATE_FINISHED, RATE_FAILED, RATE_COUNT };
@@ -126,6 +148,7 @@ enum policy_field {
 
 struct store_queue_info {
 	struct span name;
+	int64_t now; /* Redis's clock */
 	const char *backend;
 	bool paused;
 	uint64_t counts[TASK_STATE_COUNT]; /* [TASK_GONE] unused */
@@ -136,6 +159,22 @@ struct store_queue_info {
 	size_t waiting;             /* takes that wait, of this process */
 	struct queue_policy policy; /* effective */
 	unsigned overridden;        /* 1u << enum policy_field */
+	bool broken;      /* the numbers are old: a key cannot be read */
+	uint64_t workers; /* that hold a lease */
+	int64_t last_push_at, last_take_at; /* here; 0 = none */
+	double untaken_s; /* nobody took, anywhere, as far as is known */
+	int64_t retry_at,
+	    run_at; /* of the first failed, delayed one; 0 = none */
+	/* For a single queue only: */
+	bool is_whole;
+	double rates_5m[RATE_COUNT], rates_15m[RATE_COUNT];
+	unsigned configured; /* 1u << enum policy_field: in the settings */
+};
+
+/* Tasks that a queue has, or had when it was removed. */
+struct store_removed {
+	uint64_t tasks;      /* all of them */
+	uint64_t live, dead; /* of them */
 };
 
 struct store_policy_change {
@@ -157,6 +196,16 @@ struct store_worker_info {
 	int64_t last_heartbeat; /* 0 = never sent one */
 	uint64_t held;          /* leases, in all queues */
 };
+
+/* What a worker holds in one queue. */
+struct store_hold {
+	struct span queue;
+	uint64_t count;
+	const struct span *ids; /* of some of them */
+	size_t id_count;
+	int64_t oldest_at; /* when the first of them was taken; 0 = not known */
+};
+enum { STORE_HOLD_IDS = 100 };
 
 /* Who may do what; routes.c says what each route asks for. */
 enum role {

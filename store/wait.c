@@ -187,17 +187,18 @@ wait_wake_all_queues(struct store *s)
 
 /* ---- asking ------------------------------------------------------------ */
 
-/* Nothing came for it: wait, or end. */
+/* Nothing came for it: ask again, as there is more than was looked at, wait,
+ * or end. */
 static void
 take_unserved(struct store *s, struct store_take *t, bool ask_again)
 {
 	struct queue *q = t->queue_ref;
-	bool over = t->wait_ms == 0 || s->closing || s->draining ||
-		    wheel_now() >= t->expires_tick;
+	bool closing = s->closing || s->draining;
+	bool over = t->wait_ms == 0 || wheel_now() >= t->expires_tick;
 
 	if (t->left)
 		take_end_empty(t, ERR_CLIENT_GONE);
-	else if (over)
+	else if (closing || (over && !ask_again))
 		take_end_empty(t, ERR_OK);
 	else if (ask_again || t->asked_seq != q->seq) {
 		t->where = TAKE_FRESH;
@@ -273,11 +274,13 @@ takes_serve(struct call *c, struct reply *in)
 			 * front of others. */
 			if (spent)
 				t->wait_ms = 0;
-			take_unserved(s, t, left > 0);
+			take_unserved(s, t, left > 0 && !spent);
 		} else if (t->left) {
 			take_give_back(s, t, r.n);
 		} else {
 			q->counters.taken += r.n;
+			q->taken_at = store_redis_now(s);
+			q->untaken_us = clock_mono_us();
 			take_end(t, &r);
 		}
 	}

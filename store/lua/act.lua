@@ -1,61 +1,83 @@
 #!lua flags=allow-oom
--- Purges, retries or counts the matching tasks in one window of a state.
+-- Purges, retries or counts the tasks that are meant, in one window of a state.
 -- KEYS: 1 the queue's key prefix.
 -- ARGV: 1 clock offset, 2 action (count purge retry), 3 the key's end
--- (todo:high, doing, finish ...), 4 how many at the end to leave alone (those
--- were seen before), 5 window (at most 1,000), 6 glob ('' = the ids that
--- follow, 7..).
--- Reply: how many at the end are now seen, how many were looked at, how many
--- matched. Windows go from the end to the front, so that what takes and
--- pushes do meanwhile makes none of the waiting ones be skipped.
+-- (todo:high, doing, finish ...), 4 how many at the end were seen before, 5
+-- score and 6 id of the last of those that is still there ('' = none), 7
+-- window (at most 1,000), 8 act on at most so many, 9.. filter.lua's.
+-- Reply: 4, 5 and 6 for the next window, how many were looked at, how many
+-- were meant, 1 when there are more to look at.
+-- Windows go from the end to the front, so that what takes and pushes do
+-- meanwhile makes none of the waiting ones be skipped. What goes from a list
+-- becomes '', a hole: near the end those are taken out at once, but to find
+-- them further in would take as long as all that is behind them. There they
+-- stay, counted in meta, until they come to the front.
 -- Atomic: a task is in exactly one state before and after.
 -- include common.lua
--- include glob.lua
 local action, name, skip = ARGV[2], ARGV[3], tonumber(ARGV[4])
-local key = base .. name
-local list = name == 'finish' or name:sub(1, 4) == 'todo'
-local window = call(list and 'LRANGE' or 'ZRANGE', key,
-	-(skip + ARGV[5]), -(skip + 1))
-
-local wanted = {}
-for i = 7, #ARGV do wanted[ARGV[i]] = true end
-local ids, at = {}, {}
-for i = 1, #window do
-	local id = window[i]
-	if ARGV[6] == '*' or wanted[id] or (ARGV[6] ~= '' and glob(ARGV[6], id)) then
-		ids[#ids + 1], at[#at + 1] = id, i
-	end
+local score, last, size = ARGV[5], ARGV[6], tonumber(ARGV[7])
+local key, state, wants = base .. name, name:match('^%l+'), 9
+local list, NEAR = state == 'todo' or state == 'finish', 10000
+-- include filter.lua
+-- include window.lua
+local ids, scores, more
+if list then
+	ids, skip, more = list_window(key, skip, last, size)
+else
+	ids, skip, scores = set_window(key, skip, score, last, size,
+		state == 'dead' and before)
+	more = #ids == size
 end
-if action == 'count' or #ids == 0 then
-	return { skip + #window, #window, #ids }
+local found, looked, holes = matching(ids, scores, tonumber(ARGV[8]))
+local tasks = looked - holes
+more = (more or looked < #ids) and 1 or 0
+
+-- The last one that stays is where the next window begins.
+local kept, f = looked, #found
+while kept > 0 and (ids[kept] == ''
+    or action ~= 'count' and found[f] == kept) do
+	if found[f] == kept then f = f - 1 end
+	kept = kept - 1
+end
+if kept > 0 then last = ids[kept] end
+if not list and looked > 0 and (kept > 0 or last == '') then
+	score = call('ZSCORE', key, ids[kept > 0 and kept or looked])
+end
+if action == 'count' or #found == 0 then
+	return { skip + looked, score, last, tasks, #found, more }
 end
 
+local acted = {}
+for i = #found, 1, -1 do acted[#acted + 1] = ids[found[i]] end
 -- Joins what it goes to before it leaves where it was: an error half-way
 -- loses nothing.
 if action == 'retry' then
-	to_lanes(ids, false)
-	if name == 'dead' then call('HDEL', base .. 'retry', unpack(ids)) end
-	count('retried', #ids)
+	to_lanes(acted, false)
+	if state == 'dead' then call('HDEL', base .. 'retry', unpack(acted)) end
+	count('retried', #acted)
 end
-if name == 'doing' then
-	local holders = call('HMGET', base .. 'holder', unpack(ids))
-	for i = 1, #ids do
+if state == 'doing' then
+	local holders = call('HMGET', base .. 'holder', unpack(acted))
+	for i = 1, #acted do
 		local worker = holders[i] and holders[i]:match(' (.*)')
 		if worker then
-			call('ZADD', base .. 'cancelled', call('ZSCORE', key, ids[i]),
-				ids[i] .. ' ' .. worker)
+			call('ZADD', base .. 'cancelled', call('ZSCORE', key, acted[i]),
+				acted[i] .. ' ' .. worker)
 		end
 	end
-	release(ids, holders)
+	release(acted, holders)
 elseif not list then
-	call('ZREM', key, unpack(ids))
-elseif #ids == #window and skip == 0 then
-	call('LTRIM', key, 0, -(#window + 1))
+	call('ZREM', key, unpack(acted))
+elseif #acted == looked and skip == 0 then
+	call('LTRIM', key, 0, -(looked + 1))
 else
-	for i = 1, #ids do
-		call('LSET', key, -(skip + 1 + #window - at[i]), '')
+	for i = 1, #found do call('LSET', key, -(skip + found[i]), '') end
+	if skip + looked <= NEAR then
+		call('LREM', key, -#found, '')
+	else
+		count('holes:' .. name, #found)
+		skip = skip + #found
 	end
-	call('LREM', key, -#ids, '')
 end
-if action == 'purge' then forget(ids) end
-return { skip + #window - #ids, #window, #ids }
+if action == 'purge' then forget(acted) end
+return { skip + looked - #acted, score, last, tasks, #acted, more }

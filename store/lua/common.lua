@@ -2,12 +2,14 @@
 -- A task's value is its push time in s since 2020 (4 bytes, the first below
 -- 128) and the payload; once finished FINISHED, the time in ms (6 bytes) and
 -- the worker. docs/decisions/002.
+-- An error's value is FAILED, the time of the failure in ms (6 bytes) and the
+-- text; what was kept before errors had a time is the text alone.
 -- Nothing rolls back in Redis: a script adds before it removes, so that an
 -- error half-way (a key of the wrong type) leaves a task twice, never nowhere.
 local call, base = redis.call, KEYS[1]
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1]
-local FINISHED = '\198'
+local FINISHED, FAILED = '\198', '\255'
 
 -- The state's letter of an id whose value is given (false: unknown).
 local function state_of(id, value)

@@ -1,9 +1,13 @@
--- glob(pattern, text): the same meaning as glob_match in core/str.h.
+-- glob_compile(pattern): a function that says whether a text of printable
+-- ASCII (an id) matches; the same meaning as glob_match in core/str.h. Between
+-- two stars every element stands for one byte, so Lua's own find looks for
+-- each part once, with nothing in it that repeats: never more than pattern x
+-- text, and not in Lua.
 
--- Does byte c belong to the class whose [ is at i? And where it ends; one
--- that is not closed ends with the pattern.
-local function glob_class(p, i, c)
-	local no, found = p:sub(i + 1, i + 1) == '^', false
+-- The class whose [ is at i as a set of Lua's, and where it ends; one that is
+-- not closed ends with the pattern.
+local function glob_class(p, i)
+	local no, inside, set = p:sub(i + 1, i + 1) == '^', {}, {}
 	i = i + (no and 2 or 1)
 	local function one()
 		if p:byte(i) == 92 and i < #p then i = i + 1 end
@@ -16,44 +20,53 @@ local function glob_class(p, i, c)
 			i = i + 2
 			high = one()
 		end
-		found = found or c >= math.min(low, high) and c <= math.max(low, high)
+		if low > high then low, high = high, low end
+		for c = math.max(low, 33), math.min(high, 126) do inside[c] = true end
 		i = i + 1
 	end
-	return found ~= no, math.min(i, #p) + 1
-end
-
--- Does the element of the pattern at i, which is no star, match byte c? And
--- where the next one begins.
-local function glob_one(p, i, c)
-	local want = p:byte(i)
-	if want == 91 then return glob_class(p, i, c) end
-	if want == 63 then return true, i + 1 end
-	if want == 92 and i < #p then
-		i = i + 1
-		want = p:byte(i)
-	end
-	return want == c, i + 1
-end
-
--- Steps back to the last star only, so never more than pattern x text.
-local function glob(p, s)
-	local pi, si, star, mark = 1, 1, nil, nil
-	while si <= #s do
-		local hit, after = false, pi
-		if pi <= #p and p:byte(pi) ~= 42 then
-			hit, after = glob_one(p, pi, s:byte(si))
+	for c = 33, 126 do
+		if (inside[c] or false) ~= no then
+			set[#set + 1] = string.char(c):gsub('%W', '%%%0')
 		end
-		if pi <= #p and p:byte(pi) == 42 then
-			pi = pi + 1
-			star, mark = pi, si
-		elseif hit then
-			pi, si = after, si + 1
-		elseif star then
-			mark = mark + 1
-			pi, si = star, mark
+	end
+	-- %z, the byte 0, is in no id.
+	return #set > 0 and '[' .. table.concat(set) .. ']' or '%z',
+		math.min(i, #p) + 1
+end
+
+local function glob_compile(p)
+	local parts, sizes, i = { '' }, { 0 }, 1
+	while i <= #p do
+		local c, element, after = p:sub(i, i), nil, i + 1
+		if c == '*' then
+			parts[#parts + 1], sizes[#sizes + 1] = '', 0
 		else
-			return false
+			if c == '[' then
+				element, after = glob_class(p, i)
+			elseif c == '?' then
+				element = '.'
+			else
+				if c == '\\' and i < #p then c, after = p:sub(i + 1, i + 1), i + 2 end
+				element = c:gsub('%W', '%%%0')
+			end
+			parts[#parts] = parts[#parts] .. element
+			sizes[#sizes] = sizes[#sizes] + 1
 		end
+		i = after
 	end
-	return p:sub(pi):match('^%**$') ~= nil
+	local n, find = #parts, string.find
+	local first = '^' .. parts[1] .. (n == 1 and '$' or '')
+	local last, size = '^' .. parts[n] .. '$', sizes[n]
+	return function(s)
+		if not find(s, first) then return false end
+		if n == 1 then return true end
+		local at = 1 + sizes[1]
+		for k = 2, n - 1 do
+			local _, over = find(s, parts[k], at)
+			if not over then return false end
+			at = over + 1
+		end
+		local tail = #s - size + 1
+		return tail >= at and find(s, last, tail) ~= nil
+	end
 end

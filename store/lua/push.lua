@@ -7,13 +7,17 @@
 -- run_at ',' delay in ms; at last how many those are.
 -- Reply: a string with a letter for each task: q queued, o over max_tasks,
 -- else the state of the known one: t todo, y delayed, g doing, r failed,
--- x dead, f finish.
+-- x dead, f finish; then ! when these are the first of a queue, which is new,
+-- or was removed without the caller's knowing it.
 -- Atomic, so that of two pushes of one id exactly one is queued.
 -- include common.lua
 local argv, argc = ARGV, #ARGV
 local own = 2 * argv[argc]
 local n = (argc - 3 - own) / 2
 local ids, seen, plain = {}, {}, own == 0
+local function pushed(n)
+	return call('HINCRBY', base .. 'meta', 'pushed', n) == n and '!' or ''
+end
 for i = 1, n do ids[i] = argv[i * 2 + 1] end
 local known = call('HMGET', base .. 'task', unpack(ids))
 -- Finished and dead ones are no live tasks; they are counted when it matters.
@@ -21,6 +25,7 @@ local room = (call('HGET', base .. 'meta', 'max_tasks') or argv[2])
 	- call('HLEN', base .. 'task')
 if room < n then
 	room = room + call('LLEN', base .. 'finish') + call('ZCARD', base .. 'dead')
+		- (call('HGET', base .. 'meta', 'holes:finish') or 0)
 end
 -- Most have no options and are new: they need no look at each.
 plain = plain and room >= n
@@ -34,8 +39,7 @@ end
 if plain then
 	call('RPUSH', base .. lanes.n, unpack(ids))
 	call('HSET', base .. 'task', unpack(argv, 3, argc - 1))
-	count('pushed', n)
-	return string.rep('q', n)
+	return string.rep('q', n) .. pushed(n)
 end
 
 local opts_of = {}
@@ -106,6 +110,6 @@ if queued > 0 then
 	if #delayed > 0 then call('ZADD', base .. 'delayed', unpack(delayed)) end
 	if #opts > 0 then call('HSET', base .. 'opts', unpack(opts)) end
 	call('HSET', base .. 'task', unpack(set))
-	count('pushed', queued)
+	reply[n + 1] = pushed(queued)
 end
 return table.concat(reply)

@@ -76,7 +76,8 @@ for i = 1, #ids do
 		local worker = holders[i] and holders[i]:match(' (.*)') or '?'
 		dead[#dead + 1], dead[#dead + 2] = now, id
 		why[#why + 1] = id
-		why[#why + 1] = (ARGV[4] == '' and 'the lease of worker '
+		why[#why + 1] = FAILED .. struct.pack('>I6', now)
+			.. (ARGV[4] == '' and 'the lease of worker '
 			or 'nothing more was heard of worker ') .. worker
 			.. (ARGV[4] == '' and ' ended' or '')
 			.. ' in attempt ' .. n

@@ -71,7 +71,7 @@ for f, k in ipairs(fails) do
 	local used = (call('HGET', base .. 'retry', i) or 0) + 1
 	local _, own = options(call('HGET', base .. 'opts', i))
 	call('HSET', base .. 'retry', i, used)
-	call('HSET', base .. 'error', i, what[k]:sub(2))
+	call('HSET', base .. 'error', i, FAILED .. stamp:sub(2) .. what[k]:sub(2))
 	if what[k]:byte() == 100 or used >= (own or max_attempts) then
 		call('ZADD', base .. 'dead', now, i)
 		letters[k], dead = 'x', dead + 1

@@ -11,7 +11,7 @@
 -- Reply: 1 a string with a letter for each item: k taken, a taken before (the
 -- same finish by the same worker), x taken and now dead, l lease lost, n never
 -- handed out, c cancelled, u unknown. 2 1 or 0 for paused, 3 how many ids had
--- no task (dropped), 4 how many are left in the lanes (0 when none was taken);
+-- no task (dropped), 4 how many are left in the lanes (0 when none was found);
 -- then for each taker lease end, n (-1: a request id that was served before
 -- and holds nothing any more), and n times id, attempt, value.
 -- Atomic: whether the worker holds a task is checked where it is changed; an
@@ -20,7 +20,8 @@
 -- include common.lua
 local argv, argc = ARGV, #ARGV
 local meta = call('HMGET', base .. 'meta', 'max_attempts', 'retry_base_ms',
-	'retry_max_ms', 'paused', 'lease_ms')
+	'retry_max_ms', 'paused', 'lease_ms', 'holes:todo:high',
+	'holes:todo:normal', 'holes:todo:low')
 -- A redis.call costs more than what it calls: those that have nothing to do
 -- are left out, and a worker that reports one task and takes another holds as
 -- many as before.

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ctl import run, url_of
 from pgproc import Postgres
 from redisproc import AclRedis, Redis
 from server import Schedd, merged, wait_until
@@ -144,6 +145,12 @@ def _place():
 def _client(schedd):
     with schedd.client() as client:
         yield client
+
+
+@pytest.fixture(name="ctl")
+def _ctl(schedd):
+    """schedctl against the server of this file."""
+    return lambda *words, **more: run("--server", url_of(schedd), *words, **more)
 
 
 @pytest.fixture(name="queue")

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 FOLDER = Path(__file__).parent.parent / "corpus"
-NAMES = ("http", "json", "resp", "conf")
+NAMES = ("http", "json", "resp", "conf", "forge")
 
 _REPEAT = re.compile(r"\{((?:[^{}]|\{[^{}]*\})+?)\*(\d+)\}")
 _ESCAPE = re.compile(r"\\(r|n|t|\\|x[0-9a-f]{2})")

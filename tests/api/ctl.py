@@ -8,6 +8,7 @@ import pty
 import re
 import select
 import signal
+import socket
 import struct
 import subprocess
 import termios
@@ -41,8 +42,9 @@ class Ran:
 
 def environment(more=None):
     """The environment of a schedctl, without what would change its output."""
-    env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "SCHEDCTL_SERVER")}
-    return {**env, "LC_ALL": "C.UTF-8", "TERM": "xterm", **(more or {})}
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("NO_COLOR", "SCHEDCTL_"))}
+    own = {"LC_ALL": "C.UTF-8", "TERM": "xterm", "XDG_CONFIG_HOME": "/nonexistent"}
+    return {**env, **own, **(more or {})}
 
 
 def url_of(schedd):
@@ -103,17 +105,82 @@ def _feed(pipe, data):
         pass
 
 
+def plain(out):
+    """What a terminal shows, as lines without colours."""
+    return re.sub(rb"\x1b\[[0-9]*m", b"", out).decode().replace("\r\n", "\n").splitlines()
+
+
+class Gate:
+    """Between schedctl and a server: what the server answers is held back
+    while the gate is closed."""
+
+    def __init__(self, target):
+        host, port = target.rsplit(":", 1)
+        self.target = (host, int(port))
+        self.opened = threading.Event()
+        self.asked = threading.Event()  # a request went through
+        self.sockets = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:  # closed
+                return
+            server = socket.create_connection(self.target)
+            self._start(client, server, self.asked.set)
+            self._start(server, client, self.opened.wait)
+
+    def _start(self, source, sink, before):
+        self.sockets.append(source)
+        args = (source, sink, before)
+        threading.Thread(target=self._pump, args=args, daemon=True).start()
+
+    @staticmethod
+    def _pump(source, sink, before):
+        try:
+            while data := source.recv(65536):
+                before()
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:  # either side is gone
+            pass
+
+    def cut(self):
+        """Ends the connections that there are."""
+        for one in self.sockets:
+            try:
+                one.shutdown(socket.SHUT_RDWR)
+            except OSError:  # it is over already
+                pass
+        self.sockets.clear()
+
+    def close(self):
+        """Accepts nobody any more."""
+        self.opened.set()
+        self.listener.close()
+
+
 class Terminal:
     """schedctl with all three streams on a terminal of its own, as a person
     has it: what is typed arrives as keys, Ctrl-C as a signal."""
 
-    def __init__(self, *words, columns=80, lines=24, env=None):
+
+class Terminal:
+    """schedctl (or another program) with all three streams on a terminal of
+    its own, as a person has it: what is typed arrives as keys, Ctrl-C as a
+    signal."""
+
+    def __init__(self, *words, columns=80, lines=24, env=None, program=None):
         self.master, slave = pty.openpty()
         self.out = b""
         self._size(slave, lines, columns)
         # pylint: disable-next=consider-using-with
         self.process = subprocess.Popen(
-            [os.environ["SCHEDCTL"], *words],
+            [program or os.environ["SCHEDCTL"], *words],
             stdin=slave,
             stdout=slave,
             stderr=slave,

@@ -1,7 +1,15 @@
 """A master, replicas and sentinels that know each other."""
 
-from redisproc import Sentinel, free_port
+from redisproc import RedisError, Sentinel, free_port
 from server import wait_until
+
+
+def role(redis):
+    """master or slave; None where Sentinel just ended all connections."""
+    try:
+        return redis.do("ROLE")[0]
+    except (OSError, RedisError):
+        return None
 
 
 class Set:
@@ -36,7 +44,10 @@ class Set:
     def is_whole(self):
         """Has one master all the others as replicas, as all sentinels know?"""
         count = len(self.redises) - 1
-        online = self.master().do("INFO", "replication").count(b"state=online")
+        try:
+            online = self.master().do("INFO", "replication").count(b"state=online")
+        except (OSError, RedisError):
+            return False
         return online == count and all(s.knows(count, 2) for s in self.sentinels)
 
     def wait_switch(self, old):

@@ -25,7 +25,7 @@ FORBIDDEN = [
     "CLIENT KILL TYPE normal", "CLIENT PAUSE 1", "MONITOR", "PSYNC ? -1",
     "MIGRATE h 1 k 0 1", "RESTORE sched:x 0 x", "DUMP sched:queues",
     "RENAME sched:queues sched:x", "COPY sched:queues sched:x", "SWAPDB 0 1",
-    "SET sched:x 1", "GET sched:x", "EXPIRE sched:queues 1", "UNLINK sched:queues",
+    "SET sched:x 1", "GET sched:x", "EXPIRE sched:queues 1", "UNLINK other:x",
     "SORT sched:queues", "OBJECT FREQ sched:queues", "MEMORY USAGE sched:queues",
     "SLOWLOG GET", "LATENCY DOCTOR", "CLUSTER INFO", "PSUBSCRIBE *",
     "EVAL return(redis.call('KEYS','*')) 0",

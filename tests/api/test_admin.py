@@ -36,6 +36,7 @@ def test_show(full, schedd):
     now = schedd.now_ms()
     keys = {"id", "state", "priority", "pushed_at", "due_at", "taken_at"}
     keys |= {"attempts", "max_attempts", "worker", "error", "result", "payload"}
+    keys |= {"failed_at"}
     for state in STATES:
         task = full.task(f"{state}-0")
         assert set(task) == keys and task["state"] == state
@@ -45,6 +46,7 @@ def test_show(full, schedd):
             assert task["payload"] is not None
         assert (task["due_at"] is None) == (state == "todo")
         assert (task["taken_at"] is None) == (state != "doing")
+        assert (task["failed_at"] is None) == (state not in ("failed", "dead"))
         assert task["max_attempts"] == 3
     assert full.task("doing-0")["worker"] == "holder"
     assert full.task("doing-0")["attempts"] == 1
@@ -86,7 +88,7 @@ def test_list_each_state(full):
         ids = [t["id"] for t in page["tasks"]]
         assert sorted(ids) == [f"{state}-{i}" for i in range(6)]
         assert {t["state"] for t in page["tasks"]} == {state}
-        assert page["after"] is None
+        assert page["after"] is None and page["seen"] == 6
         assert all("payload" not in t and "result" not in t for t in page["tasks"])
     assert full.ids("delayed") == [f"delayed-{i}" for i in range(6)]
     assert full.ids("todo") == [f"todo-{i}" for i in range(6)]

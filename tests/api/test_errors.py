@@ -124,6 +124,7 @@ def test_limits(queue):
     saw(queue.post("tasks", {"payload": "x" * 101}), 413, "PAYLOAD_TOO_LARGE")
     queue.push("a")
     saw(queue.post("tasks", {"payload": 1}), 429, "QUEUE_FULL")
+    saw(queue.client.call("DELETE", queue.path), 409, "QUEUE_NOT_EMPTY")
 
 
 HTTP = [

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from redisset import start_set
+from redisset import role, start_set
 from server import wait_until
 
 
@@ -111,12 +111,31 @@ def test_a_master_that_wakes_before_its_replica_is_told(place, servers):
         old = servers.master()
         old.pause()
         others = [r for r in servers.redises if r is not old]
-        promoted = lambda rest=others: [r for r in rest if r.do("ROLE")[0] == b"master"]
+        promoted = lambda rest=others: [r for r in rest if role(r) == b"master"]
         wait_until(promoted, 20, "another master")
         old.resume()
         servers.wait_switch(old)
         pushers.wait_more(100)
-        wait_until(lambda z=old: z.do("ROLE")[0] == b"slave", 40, "its demotion")
+        wait_until(lambda z=old: role(z) == b"slave", 40, "its demotion")
+        wait_until(servers.is_whole, 40, "all replicas")
+    pushers.stop()
+    kept = {k.decode() for k in servers.master().do("HKEYS", "sched:{q}:task")}
+    lost = set(pushers.acked) - kept
+    assert not lost, f"lost {len(lost)} of {len(pushers.acked)}"
+
+
+def test_a_master_that_is_replaced_by_hand(place, servers):
+    """It answers all the time, and a replica goes on confirming what it does,
+    until that one is told."""
+    schedd = place.schedd(servers.settings())
+    pushers = Pushers(schedd)
+    for number in range(3):
+        pushers.wait_more(200)
+        old = servers.master()
+        servers.sentinels[number].do("SENTINEL", "FAILOVER", "m")
+        servers.wait_switch(old)
+        pushers.wait_more(100)
+        wait_until(lambda z=old: role(z) == b"slave", 40, "its demotion")
         wait_until(servers.is_whole, 40, "all replicas")
     pushers.stop()
     kept = {k.decode() for k in servers.master().do("HKEYS", "sched:{q}:task")}

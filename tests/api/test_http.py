@@ -243,7 +243,7 @@ def methods(answer):
 def test_options_from_the_table(raw):
     got = ask(raw, "OPTIONS /v1/queues/q HTTP/1.1\r\nHost: x\r\n\r\n")
     assert got.status in (200, 204)
-    assert methods(got) == {"GET", "HEAD", "PATCH", "OPTIONS"}
+    assert methods(got) == {"GET", "HEAD", "PATCH", "DELETE", "OPTIONS"}
     got = ask(raw, "OPTIONS /v1/queues/q/tasks/t HTTP/1.1\r\nHost: x\r\n\r\n")
     assert methods(got) == {"GET", "HEAD", "DELETE", "OPTIONS"}
     assert ask(raw, PING).status == 200

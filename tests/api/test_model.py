@@ -269,21 +269,41 @@ class Pair:
         else:
             got.refused(404, "TASK_UNKNOWN")
 
+    def set_body(self, state, order):
+        """Which tasks: by ids, glob, worker or error; and those that fit."""
+        tasks = self.model.tasks
+        kinds = ["ids", "match"]
+        kinds += ["worker"] if state in ("doing", "finish") else []
+        kinds += ["error_match"] if state in ("failed", "dead") else []
+        kind = self.rng.choice(kinds)
+        if kind == "ids":
+            chosen = self.some([state], 6, strangers=0.5)
+            return {"ids": chosen}, [i for i in order if i in chosen]
+        if kind == "match":
+            digit = str(self.rng.randrange(10))
+            return {"match": f"*{digit}"}, [i for i in order if i.endswith(digit)]
+        if kind == "worker":
+            worker = self.rng.choice(WORKERS)
+            return {"worker": worker}, [i for i in order if tasks[i].worker == worker]
+        text = self.rng.choice(["BROKE", '"bad"', "of worker", "O"])
+
+        def said(task):  # ...: the server's own words
+            return "of worker" if task.error is ... else task.error or ""
+
+        hit = [i for i in order if text.lower() in said(tasks[i])]
+        return {"error_match": text}, hit
+
     def op_set(self):
-        """Purge or retry, by ids or glob, maybe dry."""
+        """Purge or retry, maybe dry, maybe only some: the last ones."""
         verb = self.rng.choice(["purge", "retry"])
         states = STATES if verb == "purge" else ("failed", "dead", "delayed")
         state = self.rng.choice(states)
         order = self.queue.ids(state)
         assert sorted(order) == sorted(self.model.of(state)), state
-        if self.rng.random() < 0.5:
-            chosen = self.some([state], 6, strangers=0.5)
-            body = {"ids": chosen}
-            hit = [i for i in order if i in chosen]
-        else:
-            digit = str(self.rng.randrange(10))
-            body = {"match": f"*{digit}"}
-            hit = [i for i in order if i.endswith(digit)]
+        body, hit = self.set_body(state, order)
+        if state != "todo" and self.rng.random() < 0.3:
+            body["limit"] = self.rng.randint(1, 5)
+            hit = hit[-body["limit"] :]
         dry = self.rng.random() < 0.3
         answer = getattr(self.queue, verb)(state=state, dry_run=dry, **body)
         assert answer == len(hit), (verb, state, body, hit)

@@ -1,68 +1,13 @@
 """schedctl as people and programs use it, against real servers."""
 
-import json
-import os
 import re
-import subprocess
 import threading
 
 import pytest
 
-from ctl import LIMIT_S, Ran, environment, in_terminal, run, url_of
+from ctl import LIMIT_S, in_terminal, run, url_of
 from redisproc import free_port
 from server import wait_until
-
-MIB = 1024 * 1024
-
-
-@pytest.fixture(name="ctl")
-def _ctl(schedd):
-    """schedctl against the server of this file."""
-
-    def call(*words, **options):
-        return run("--server", url_of(schedd), *words, **options)
-
-    return call
-
-
-class Streaming:
-    """A schedctl that is fed line by line."""
-
-    def __init__(self, *words):
-        # pylint: disable-next=consider-using-with
-        self.process = subprocess.Popen(
-            [os.environ["SCHEDCTL"], *words],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment(),
-        )
-        self.err = b""
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
-
-    def _read(self):
-        for line in self.process.stderr:
-            self.err += line
-
-    def feed(self, lines):
-        """Writes lines to its standard input."""
-        self.process.stdin.write("".join(f"{line}\n" for line in lines).encode())
-        self.process.stdin.flush()
-
-    def wait_said(self, text):
-        """Until it said that on stderr."""
-        wait_until(lambda: text.encode() in self.err, 30, f"{text!r}; got {self.err}")
-
-    def end(self):
-        """Closes its input; the exit code and stdout."""
-        self.process.stdin.close()
-        out = self.process.stdout.read().decode()
-        code = self.process.wait(LIMIT_S)
-        self.reader.join(LIMIT_S)
-        self.process.stdout.close()
-        self.process.stderr.close()
-        return Ran(code, out, self.err.decode())
 
 
 # -- where the server is -----------------------------------------------------
@@ -106,9 +51,8 @@ def test_unreachable():
     for words in (["ping"], ["queue", "ls"], ["task", "push", "q", "1"], ["stats"]):
         got = run("--server", url, *words)
         assert got.code == 3 and got.out == ""
-        assert got.err == (
-            f"schedctl: cannot reach {url}: Connection refused\n"
-            "schedctl: is schedd running? ./dev run, or --server URL\n"
+        assert got.err.startswith(
+            f"schedctl: cannot reach {url}: Connection refused\nschedctl: is schedd running? "
         )
     got = run("--server", url, "--json", "queue", "ls")
     assert got.code == 3 and got.json["error"]["name"] == "UNREACHABLE"
@@ -147,7 +91,7 @@ def test_not_a_schedd(place):
         ["nope"],
         ["queue"],
         ["queue", "nope"],
-        ["queue", "ls", "x"],
+        ["queue", "ls", "x", "y"],
         ["queue", "show"],
         ["queue", "show", "a b"],
         ["queue", "show", "x" * 65],
@@ -171,7 +115,8 @@ def test_not_a_schedd(place):
         ["task", "take", "q", "--worker", "w", "--count", "x"],
         ["task", "report", "q", "--worker", "w"],
         ["task", "ls", "q", "--limit", "0"],
-        ["errors", "many"],
+        ["errors", "1000"],
+        ["errors", "3 10"],
         ["help", "nope"],
     ],
 )
@@ -207,145 +152,7 @@ def test_version(ctl):
     assert got.code == 3 and got.out == own.out
 
 
-# -- looking -----------------------------------------------------------------
-
-
-def test_no_queues(place):
-    one = place.schedd()
-    got = run("--server", url_of(one), "queue", "ls")
-    assert got.code == 0 and got.out == "" and "no queues" in got.err
-    assert run("--server", url_of(one), "queue", "ls", "--json").json == {"queues": []}
-
-
-def test_queue_ls(place):
-    one = place.schedd()
-    with one.client() as client:
-        client.queue("mail").push("a", "b", "c")
-        ask = ("--server", url_of(one), "queue", "ls")
-        wait_until(lambda: run(*ask).rows and run(*ask).rows[0][1] == "3", what="mail")
-        got = run(*ask)
-        assert got.out.split()[:7] == "NAME TODO DELAYED DOING FAILED DEAD FINISH".split()
-        assert [row[0] for row in got.rows] == ["mail"]
-        sms = client.queue("sms")
-        sms.push({"id": "x", "payload": 1}, {"id": "later", "payload": 1, "delay_s": 99})
-        sms.take()
-        sms.patch(paused=True)
-        wait_until(lambda: len(run(*ask).rows) == 3 and "paused" in run(*ask).out, what="sms")
-    rows = {row[0]: row[1:] for row in run(*ask).rows}
-    assert rows["mail"][:6] == ["3", "0", "0", "0", "0", "0"]
-    assert rows["sms"][:7] == ["0", "1", "1", "0", "0", "0", "-"]
-    assert rows["sms"][-1] == "paused" and "paused" not in rows["mail"]
-    assert rows["(all)"][:6] == ["3", "1", "1", "0", "0", "0"]
-    got = run(*ask, "--quiet").out.splitlines()
-    assert [line.split()[0] for line in got] == ["mail", "sms"]
-    assert [q["name"] for q in run(*ask, "--json").json["queues"]] == ["mail", "sms"]
-
-
-def test_queue_show(ctl, queue):
-    queue.push("a")
-    queue.patch(lease_s=7200)
-    got = ctl("queue", "show", queue.name)
-    values = dict(line.split(None, 1) for line in got.out.splitlines())
-    assert values["name"] == queue.name and values["counts.todo"] == "1"
-    assert values["policy.lease_s"] == "7200  (2h)" and values["overridden"] == "lease_s"
-    got = ctl("queue", "show", queue.name, "--json").json
-    assert got["policy"] == queue.info()["policy"]
-
-
-def test_queue_unknown(ctl):
-    got = ctl("queue", "show", "no-such-queue")
-    assert got.code == 1 and got.out == ""
-    assert got.err.startswith("schedctl: E310 QUEUE_UNKNOWN: there is no such queue")
-    got = ctl("queue", "show", "no-such-queue", "--json")
-    assert got.code == 1 and got.json["error"]["code"] == 310
-
-
-def test_stats(ctl, queue, client):
-    queue.push("a")
-    wait_until(lambda: queue.name in ctl("stats").out, what="the queue in stats")
-    got = ctl("stats")
-    assert got.code == 0
-    assert re.search(r"^version +[0-9.]+$", got.out, re.M)
-    assert re.search(r"^sums\.queues +[0-9]+$", got.out, re.M)
-    assert re.search(r"^NAME +TODO", got.out, re.M)
-    assert set(ctl("stats", "--json").json) == set(client.get_json("/v1/stats"))
-
-
-def test_errors(ctl, client):
-    table = client.get_json("/v1/errors")["errors"]
-    got = ctl("errors")
-    assert got.code == 0
-    assert [row[0] for row in got.rows] == [f"E{e['code']:03}" for e in table]
-    for word in ("310", "E310", "e310"):
-        got = ctl("errors", word)
-        assert got.code == 0 and len(got.rows) == 1
-        assert got.rows[0][:2] == ["E310", "QUEUE_UNKNOWN"]
-    assert ctl("errors", "E005").rows[0][:2] == ["E005", "JANITOR_TODO"]
-    assert ctl("errors", "0").rows[0][:2] == ["E000", "JANITOR_CLEANUP"]
-    assert ctl("errors", "310", "--json").json["name"] == "QUEUE_UNKNOWN"
-    assert ctl("errors", "--json").json == {"errors": table}
-    got = ctl("errors", "998")
-    assert got.code == 1 and "there is no error 998" in got.err
-
-
-def test_errors_without_server(ctl):
-    """Errors are looked up when the server is down."""
-    nowhere = ("--server", f"http://127.0.0.1:{free_port()}")
-    got = run(*nowhere, "errors", "E101")
-    assert got.code == 0 and got.rows[0][:2] == ["E101", "REDIS_DOWN"]
-    assert "cannot reach" in got.err
-    assert run(*nowhere, "errors").out == ctl("errors").out
-    assert run(*nowhere, "errors", "--json").json == ctl("errors", "--json").json
-
-
 # -- one task ----------------------------------------------------------------
-
-
-def test_push_one(ctl, queue):
-    got = ctl("task", "push", queue.name, '{"to":"you"}', "--id", "a")
-    assert got.code == 0 and got.out == "queued a\n" and got.err == ""
-    assert queue.task("a")["payload"] == {"to": "you"}
-    got = ctl("task", "push", queue.name, "2", "--id", "a")
-    assert got.code == 0 and got.out == "known a, todo\n"
-    assert queue.task("a")["payload"] == {"to": "you"}
-    made = ctl("task", "push", queue.name, "-5").out.split()[1]
-    assert queue.task(made)["payload"] == -5
-    got = ctl("task", "push", queue.name, "1", "--json").json
-    assert got["queued"] == 1 and got["tasks"][0]["status"] == "queued"
-    assert ctl("task", "push", queue.name, "1", "--quiet").out == ""
-
-
-def test_push_options(ctl, queue):
-    def push(task_id, *words):
-        got = ctl("task", "push", queue.name, "say \"x\"", "--raw", "--id", task_id, *words)
-        assert got.code == 0, got
-        return queue.task(task_id)
-
-    assert push("plain")["payload"] == 'say "x"'
-    assert push("high", "--priority", "high")["priority"] == "high"
-    assert push("delay", "--delay", "1h")["state"] == "delayed"
-    assert push("at", "--run-at", "2033-01-02T03:04:05Z")["due_at"] == "2033-01-02T03:04:05.000Z"
-    assert push("sec", "--run-at", "1988150400")["due_at"] == "2033-01-01T00:00:00.000Z"
-    assert push("tries", "--max-attempts", "7")["max_attempts"] == 7
-    queue.take(count=500)
-    queue.finish("plain")
-    assert push("plain")["state"] == "finish"
-    assert push("plain", "--replace")["state"] == "todo"
-    odd = 'o"dd\\/%2e?#='
-    assert push(odd)["id"] == odd
-    got = ctl("task", "show", queue.name, odd)
-    assert got.code == 0 and odd in got.out
-
-
-def test_push_refused(ctl, queue):
-    got = ctl("task", "push", queue.name, "1", "--priority", "urgent")
-    assert got.code == 1 and got.out == ""
-    assert "E305 FIELD_RANGE" in got.err and "priority" in got.err
-    queue.patch(max_tasks=1)
-    assert ctl("task", "push", queue.name, "1").code == 0
-    got = ctl("task", "push", queue.name, "1", "--json")
-    assert got.code == 1 and got.json["error"]["name"] == "QUEUE_FULL"
-    assert "E319 QUEUE_FULL" in got.err
 
 
 def test_life_of_a_task(ctl, queue):
@@ -359,7 +166,8 @@ def test_life_of_a_task(ctl, queue):
     assert lines[1].split()[:2] == ["a", "1"] and payload in lines[1]
     assert re.search(r" in (59m59s|1h0m) ", lines[1])
     got = ctl("task", "show", queue.name, "a")
-    assert got.code == 0 and got.out.endswith(f"payload:\n{payload}\n")
+    lines = ["{", '  "b": 1,', '  "a": 12345678901234567890,', '  "c": []', "}"]
+    assert got.code == 0 and got.out.endswith("\n".join(["payload:", *lines, ""]))
     assert re.search(r"^state +doing$", got.out, re.M)
     assert payload in ctl("task", "show", queue.name, "a", "--json").out
     ask = ("task", "report", queue.name, "--worker", "w")
@@ -426,192 +234,6 @@ def test_take_without_answer(place):
     assert "may have been carried out" in got.err
 
 
-def test_ls(ctl, queue):
-    ids = [f"{kind}-{i:04}" for i in range(750) for kind in ("mail", "sms")]
-    queue.push_many(ids[:750])
-    queue.push_many(ids[750:])
-    got = ctl("task", "ls", queue.name)
-    assert [row[0] for row in got.rows] == ids[:100]
-    after = re.search(r"there are more: --after (\S+)", got.err).group(1)
-    got = ctl("task", "ls", queue.name, "--after", after, "--limit", "3")
-    assert [row[0] for row in got.rows] == ids[100:103]
-    got = ctl("task", "ls", queue.name, "--limit", "5000", "--json")
-    assert [t["id"] for t in got.json["tasks"]] == ids and got.json["after"] is None
-    got = ctl("task", "ls", queue.name, "--match", "sms-000?", "--limit", "5000")
-    assert [row[0] for row in got.rows] == [f"sms-000{i}" for i in range(10)]
-    got = ctl("task", "ls", queue.name, "--state", "dead")
-    assert got.code == 0 and got.out == "" and "no such tasks" in got.err
-    got = ctl("task", "ls", queue.name, "--state", "nope")
-    assert got.code == 1 and "E316 STATE_UNKNOWN" in got.err
-    got = ctl("task", "ls", queue.name, "--after", "nope")
-    assert got.code == 1 and "after" in got.err
-
-
-# -- a stream of tasks -------------------------------------------------------
-
-
-def test_push_payloads(ctl, queue):
-    lines = "".join(f'{{"n": {i}}}\n' for i in range(1234))
-    got = ctl("task", "push", queue.name, stdin=lines)
-    assert got.code == 0 and got.out == ""
-    assert got.err == "schedctl: queued 1234, known 0, refused 0\n"
-    taken = queue.take(count=1000) + queue.take(count=1000)
-    assert [t["payload"]["n"] for t in taken] == list(range(1234))
-    got = ctl("task", "push", queue.name, "--quiet", "--priority", "low", stdin="1")
-    assert got.code == 0 and got.err == ""
-    assert queue.take()[0]["payload"] == 1
-    assert ctl("task", "push", queue.name, stdin="").code == 0
-    assert ctl("task", "push", queue.name, stdin="\n\r\n \n").err.startswith(
-        "schedctl: queued 0, known 0, refused 0"
-    )
-
-
-def test_push_raw_lines(ctl, queue):
-    got = ctl("task", "push", queue.name, "--raw", stdin='one "1"\ntwo\r\n{not json\n')
-    assert got.code == 0, got
-    assert [t["payload"] for t in queue.take()] == ['one "1"', "two", "{not json"]
-
-
-def test_push_tasks(ctl, queue):
-    rows = [{"id": f"t{i}", "payload": i} for i in range(10)]
-    lines = "".join(json.dumps(row) + "\n" for row in rows)
-    got = ctl("task", "push", queue.name, "--tasks", stdin=lines)
-    assert got.code == 0 and "queued 10, known 0, refused 0" in got.err
-    got = ctl("task", "push", queue.name, "--tasks", stdin=lines + '{"payload":"new"}\n')
-    assert got.code == 0 and "queued 1, known 10, refused 0" in got.err
-    assert queue.counts() == {"todo": 11}
-
-
-def test_push_refused_lines(ctl, queue):
-    """Each bad line is named; the others go on, also those of its batch."""
-    queue.patch(max_payload=100)
-    lines = [f'{{"id":"t{i}","payload":{i}}}' for i in range(1, 1001)]
-    bad = {
-        3: ('{"id":"t3"', "E300 BODY_NOT_JSON"),
-        7: ("[7]", "E303 FIELD_TYPE"),
-        100: ('{"id":"t100"}', "E304 FIELD_MISSING"),
-        101: ('{"id":"t 101","payload":1}', "E313 TASK_ID_BAD"),
-        400: ('{"id":"t400","payload":1,"colour":"red"}', "E306 FIELD_UNKNOWN"),
-        499: ('{"id":"t499","payload":1,"priority":"urgent"}', "E305 FIELD_RANGE"),
-        700: (f'{{"id":"t700","payload":"{"x" * 200}"}}', "E318 PAYLOAD_TOO_LARGE"),
-        800: (f'{{"id":"t800","payload":"{"x" * MIB}"}}', "E318 PAYLOAD_TOO_LARGE"),
-        1000: ('{"id":"t1000","payload":"\xff"}', "E301 BODY_NOT_UTF8"),
-    }
-    for number, (line, _) in bad.items():
-        lines[number - 1] = line
-    text = "\n".join(lines).encode("latin-1")
-    got = ctl("task", "push", queue.name, "--tasks", "--json", stdin=text)
-    assert got.code == 4, got
-    said = dict(re.findall(r"schedctl: line (\d+): (\w+ \w+)", got.err))
-    assert said == {str(number): why for number, (_, why) in bad.items()}
-    assert f"queued {1000 - len(bad)}, known 0, refused {len(bad)}" in got.err
-    assert len(queue.ids("todo")) == 1000 - len(bad)
-    out = got.json
-    assert (out["queued"], out["exists"], out["refused"]) == (991, 0, 9)
-    assert sorted(t["line"] for t in out["tasks"]) == list(range(1, 1001))
-    for task in out["tasks"]:
-        if task["line"] in bad:
-            assert task["status"] == "refused" and task["error"]["code"]
-        else:
-            assert task == {"line": task["line"], "id": f"t{task['line']}", "status": "queued"}
-
-
-def test_push_all_refused(ctl, queue):
-    got = ctl("task", "push", queue.name, stdin="{\nnot json\n")
-    assert got.code == 1 and "queued 0, known 0, refused 2" in got.err
-    queue.patch(max_payload=1)
-    got = ctl("task", "push", queue.name, stdin="12\n34\n")
-    assert got.code == 1 and got.err.count("E318 PAYLOAD_TOO_LARGE") == 2
-
-
-def test_push_large_lines(ctl, queue):
-    """More than one request may hold, in lines of almost 1 MiB."""
-    queue.patch(max_payload=MIB)
-    lines = "".join(f'"{chr(97 + i) * (MIB - 2)}"\n' for i in range(20))
-    got = ctl("task", "push", queue.name, stdin=lines)
-    assert got.code == 0 and "queued 20" in got.err
-    got = ctl("task", "push", queue.name, stdin=f'"{"x" * MIB}"\n1\n')
-    assert got.code == 4 and "line 1: E318" in got.err and "queued 1," in got.err
-
-
-def test_push_waits_for_room(schedd, queue):
-    """A full queue is waited for, and nothing is lost or pushed twice."""
-    queue.patch(max_tasks=100)
-    stream = Streaming("--server", url_of(schedd), "task", "push", queue.name)
-    stream.feed(range(250))
-    stream.process.stdin.close()
-    stream.wait_said("schedctl: waiting: E319 QUEUE_FULL")
-    seen = []
-
-    def drain():
-        tasks = queue.take(count=50)
-        seen.extend(t["payload"] for t in tasks)
-        if tasks:
-            queue.finish(*[t["id"] for t in tasks])
-        return len(seen) >= 250
-
-    wait_until(drain, 50, "250 tasks")
-    got = stream.end()
-    assert got.code == 0 and "queued 250, known 0, refused 0" in got.err
-    assert sorted(seen) == list(range(250)) and queue.counts() == {"finish": 250}
-
-
-def test_push_gives_up(ctl, queue):
-    queue.patch(max_tasks=100)
-    lines = "".join(f"{i}\n" for i in range(600))
-    got = ctl("--timeout", "1500ms", "task", "push", queue.name, stdin=lines)
-    assert got.code == 4
-    assert "schedctl: gave up: E319 QUEUE_FULL" in got.err
-    assert "of lines 1 to 500, 400 were not pushed, and none behind them" in got.err
-    assert "queued 100, known 0, refused 0" in got.err
-    got = ctl("--timeout", "1500ms", "task", "push", queue.name, "--json", stdin="1\n")
-    assert got.code == 1 and got.json["queued"] == 0
-
-
-def todo_of(one):
-    """How many tasks wait in the queue q, which may not exist yet."""
-    with one.client() as client:
-        got = client.get("/v1/queues/q")
-        return got.json["counts"]["todo"] if got.status == 200 else 0
-
-
-@pytest.mark.parametrize("hard", [False, True], ids=["restart", "kill"])
-def test_push_over_restart(place, hard):
-    """The server goes and comes back in the middle: each task once."""
-    port = free_port()
-    one = place.schedd(args=[f"--http.listen=127.0.0.1:{port}"])
-    stream = Streaming("--server", f"http://127.0.0.1:{port}", "task", "push", "q")
-    stream.feed(range(1000))
-
-    wait_until(lambda: todo_of(one) == 1000, 30, "the first thousand")
-    if hard:
-        one.kill()
-    else:
-        one.stop()
-    stream.feed(range(1000, 2000))
-    stream.wait_said("schedctl: waiting: ")
-    one.start()
-    got = stream.end()
-    assert got.code == 0 and "queued 2000, known 0, refused 0" in got.err, got
-    assert todo_of(one) == 2000
-
-
-def test_push_server_stays_away(place):
-    port = free_port()
-    one = place.schedd(args=[f"--http.listen=127.0.0.1:{port}"])
-    server = ("--server", f"http://127.0.0.1:{port}")
-    stream = Streaming(*server, "--timeout", "2s", "task", "push", "q")
-    stream.feed(range(500))
-
-    wait_until(lambda: todo_of(one) == 500, 30, "the first batch")
-    one.stop()
-    stream.feed(range(10))
-    got = stream.end()
-    assert got.code == 4 and "gave up: cannot reach" in got.err
-    assert "queued 500, known 0, refused 0" in got.err
-    assert "of lines 501 to 510, 10 were" in got.err
-
-
 # -- terminals ---------------------------------------------------------------
 
 
@@ -636,7 +258,7 @@ def test_control_characters(ctl, schedd, queue):
         text = out.decode("utf-8")
         assert not set(text) & set("\x1b\x07\u009b\u202e"), (words, text)
     got = ctl("task", "show", queue.name, "a")
-    assert "error         \\x1b]0;title\\x07\\u{9b}31m\\u{202e}\n" in got.out
+    assert "error        \\x1b]0;title\\x07\\u{9b}31m\\u{202e}\n" in got.out
     # To a program the bytes go as they came.
     assert "\u009b" in ctl("task", "show", queue.name, "b", "--json").out
 
@@ -657,18 +279,6 @@ def test_terminal_width_and_colour(schedd, queue):
     # A pipe gets all of it, without colour.
     got = run(*words)
     assert "y" * 200 in got.out and "\x1b[" not in got.out
-
-
-def test_progress(schedd, queue):
-    """On a terminal a line is drawn and wiped; the summary stays."""
-    lines = b"".join(b"%d\n" % i for i in range(5000))
-    words = ["--server", url_of(schedd), "task", "push", queue.name]
-    code, out = in_terminal(words, stdin=lines)
-    assert code == 0
-    assert re.search(rb"\r\x1b\[K\d+ pushed, 0 refused, \d+/s", out)
-    assert out.endswith(b"\r\x1b[Kschedctl: queued 5000, known 0, refused 0\r\n")
-    code, out = in_terminal([*words, "--quiet"], stdin=lines)
-    assert code == 0 and out == b""
 
 
 def test_output_has_no_taker(ctl):

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import time
 from pathlib import Path
 
 from server import wait_until
@@ -183,11 +184,16 @@ def test_queue_values(client, queue):
         got = page.value(f"schedd_queue_{what}_total", queue=name)
         assert got == value, (what, got)
     assert page.value("schedd_queue_paused", queue=name) == 0
-    queue.patch(paused=True)
+    assert page.value("schedd_queue_max_tasks", queue=name) == 500000
+    assert page.value("schedd_queue_workers", queue=name) == 1
+    taken_at = page.value("schedd_queue_last_take_timestamp_seconds", queue=name)
+    assert abs(taken_at - time.time()) < 60
+    queue.patch(paused=True, max_tasks=77)
     wait_until(
         lambda: metrics(client).value("schedd_queue_paused", queue=name) == 1,
         what="paused",
     )
+    assert metrics(client).value("schedd_queue_max_tasks", queue=name) == 77
 
 
 def test_request_and_error_counters(client):
@@ -203,6 +209,19 @@ def test_request_and_error_counters(client):
     errors = after.series("schedd_errors_total")
     values = {dict(k)["error"]: v for k, v in errors.items()}
     assert any("310" in k or "QUEUE_UNKNOWN" in k for k in values), values
+
+
+def test_memory_limits(place):
+    redis = place.redis(maxmemory="64mb")
+    settings = {**redis.settings(), "limits": {"max_memory": "96MiB"}}
+    with place.schedd(settings).client() as client:
+        assert metrics(client).value("schedd_memory_max_bytes") == 96 << 20
+        wait_until(
+            lambda: metrics(client).value("schedd_redis_memory_max_bytes") == 64 << 20,
+            15,
+            "what Redis may use",
+        )
+        assert 0 < metrics(client).value("schedd_redis_memory_bytes") < 64 << 20
 
 
 def test_process_values(schedd, client):
@@ -357,6 +376,50 @@ def test_stats(client, queue):
         total = sum(q["counts"][state] for q in stats["queues"])
         assert stats["sums"]["counts"][state] == total
     assert stats["sums"]["queues"] == len(stats["queues"])
+
+
+def test_latency(place):
+    """Of what ended well in the last minute; waiting for work is not ours."""
+    schedd = place.schedd()
+    with schedd.client() as client, schedd.client() as waiter:
+        queue = client.queue("q")
+        nothing = {"p50_s": None, "p99_s": None, "count": 0}
+        latency = client.get_json("/v1/stats")["latency"]
+        assert latency == dict.fromkeys(("push", "take", "report"), nothing)
+        for i in range(20):
+            queue.push(f"t{i}")
+        queue.take_ids(count=10)
+        queue.finish("t0")
+        queue.post("report", {}).refused(400, "FIELD_MISSING")
+        client.get_json(f"{queue.path}/tasks")  # the path of a push
+        latency = client.get_json("/v1/stats")["latency"]
+        assert {k: v["count"] for k, v in latency.items()} == {
+            "push": 20,
+            "take": 1,
+            "report": 1,
+        }
+        for one in latency.values():
+            assert 0 < one["p50_s"] <= one["p99_s"] < 30
+        queue.take_ids(count=10)
+        got = queue.take_all("w2", wait_s=0.2)
+        assert got["tasks"] == []
+        waiter.send("POST", f"{queue.path}/take", {"worker": "w3", "wait_s": 30})
+        wait_until(lambda: queue.info()["waiting_takes"], what="a take that waits")
+        queue.push("last")
+        assert waiter.receive().json["tasks"]
+        assert client.get_json("/v1/stats")["latency"]["take"]["count"] == 2
+
+
+def test_outcomes(place):
+    schedd = place.schedd()
+    with schedd.client() as client:
+        for _ in range(30):
+            client.get("/v1/queues/none").refused(404, "QUEUE_UNKNOWN")
+            client.get_json("/v1/version")
+        stats = client.get_json("/v1/stats")
+        assert set(stats["outcomes"]) == {"2xx", "4xx", "5xx"}
+        assert stats["outcomes"]["2xx"] >= stats["outcomes"]["4xx"] > 0
+        assert stats["outcomes"]["4xx"] * stats["uptime_s"] >= 29.5
 
 
 def test_rates(client, queue):

@@ -125,6 +125,55 @@ def test_list_is_sorted(client, queue):
     assert names == sorted(names)
 
 
+# -- one ---------------------------------------------------------------------
+
+
+def test_one(client, queue, schedd):
+    other = client.queue(queue.name + "-a")
+    third = client.queue(queue.name + "-b")
+    for q in (queue, other, third):
+        q.push("a", "b", "c")
+    queue.take("one", count=2)
+    other.take("one-more")
+    third.take("one", count=1)
+    got = client.get_json("/v1/workers/one")
+    assert abs(to_ms(got["last_seen"]) - schedd.now_ms()) < 10_000
+    holds = got.pop("holds")
+    assert got == worker(client, "one") and got["held"] == 3
+    assert [h["queue"] for h in holds] == [queue.name, third.name]
+    assert [sorted(h["ids"]) for h in holds] == [["a", "b"], ["a"]]
+    assert [h["count"] for h in holds] == [2, 1]
+    assert holds[0]["oldest_taken_at"] == queue.task("a")["taken_at"]
+    queue.finish("a", "b", worker="one")
+    third.finish("a", worker="one")
+    got = client.get_json("/v1/workers/one")
+    assert got["held"] == 0 and got["holds"] == []
+
+
+def test_one_that_is_not_known(client):
+    client.get("/v1/workers/nobody").refused(404, "WORKER_UNKNOWN")
+    client.get("/v1/workers/no~body").refused(400, "WORKER_NAME_BAD")
+
+
+def test_one_that_holds_many(client, queue, schedd):
+    """All are looked through for the first of them, and 100 are named."""
+    ids = [f"t{i:04}" for i in range(3000)]
+    for first in range(0, 3000, 1000):
+        queue.push_many(ids[first : first + 1000])
+    assert queue.take_ids("many", count=1) == ["t0000"]
+    first = queue.task("t0000")["taken_at"]
+    schedd.move_clock(2)
+    queue.take("other", count=999)
+    for _ in range(2):
+        queue.take("many", count=1000)
+    hold = client.get_json("/v1/workers/many")["holds"][0]
+    assert hold["count"] == 2001 and hold["oldest_taken_at"] == first
+    assert len(set(hold["ids"])) == 100
+    mine = {"t0000", *ids[1000:]}
+    assert set(hold["ids"]) <= mine
+    assert client.get_json("/v1/workers/other")["holds"][0]["count"] == 999
+
+
 # -- silence ----------------------------------------------------------------
 
 

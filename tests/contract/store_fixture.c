@@ -111,9 +111,33 @@ on_page(enum err err, const struct store_page *p, void *arg)
 	if (p == NULL)
 		return;
 	s->n = p->n;
+	s->looked = p->looked;
 	copy(s->after, sizeof(s->after), p->after);
 	for (size_t i = 0; i < p->n && i < COUNT_OF(s->ids); i++)
 		copy(s->ids[i], sizeof(s->ids[i]), p->tasks[i].id);
+}
+
+void
+on_act(enum err err, const struct store_acted *acted, void *arg)
+{
+	struct seen *s = arg;
+
+	s->calls++;
+	s->err = err;
+	s->count = acted->count;
+	s->looked = acted->looked;
+	copy(s->after, sizeof(s->after), acted->after);
+}
+
+void
+on_removed(enum err err, const struct store_removed *r, void *arg)
+{
+	struct seen *s = arg;
+
+	s->calls++;
+	s->err = err;
+	s->count = r->tasks;
+	s->n = r->live;
 }
 
 void
@@ -317,4 +341,28 @@ assert_state(struct world *w, const char *id, enum task_state state)
 	assert_int_equal(s.err, ERR_OK);
 	assert_string_equal(
 	    task_state_name(s.task.state), task_state_name(state));
+}
+
+struct seen
+act_from(struct world *w, enum store_act act, bool dry_run,
+    const struct store_filter *f, uint64_t limit, const char *after)
+{
+	struct store_action action = {.act = act,
+	    .dry_run = dry_run,
+	    .whole = true,
+	    .limit = limit,
+	    .after = span_of(after)};
+	struct seen s = {0};
+
+	store_act_on(w->store, Q, &action, f, on_act, &s);
+	assert_int_equal(s.calls, 0);
+	wait_for(w, &s);
+	return s;
+}
+
+struct seen
+act(struct world *w, enum store_act act, bool dry_run,
+    const struct store_filter *f)
+{
+	return act_from(w, act, dry_run, f, 0, "");
 }

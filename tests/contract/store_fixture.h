@@ -29,7 +29,7 @@ struct seen {
 	unsigned calls;
 	enum err err;
 	size_t n;
-	uint64_t count;
+	uint64_t count, looked;
 	int64_t lease_until;
 	bool paused;
 	struct store_pushed pushed[8];
@@ -38,7 +38,7 @@ struct seen {
 	uint64_t attempts[8];
 	struct store_task_info task;
 	char text[3][128]; /* worker, error, result */
-	char after[64];
+	char after[320];
 	struct store_queue_info queue;
 	uint64_t held;
 };
@@ -56,6 +56,9 @@ void on_extend(enum err err, const struct store_reported *r, size_t n,
     int64_t lease_until, void *arg);
 void on_task(enum err err, const struct store_task_info *t, void *arg);
 void on_page(enum err err, const struct store_page *p, void *arg);
+void on_act(enum err err, const struct store_acted *acted, void *arg);
+/* count: tasks; n: live ones. */
+void on_removed(enum err err, const struct store_removed *r, void *arg);
 void on_count(enum err err, uint64_t count, void *arg);
 void on_queue(enum err err, const struct store_queue_info *q, void *arg);
 void on_workers(
@@ -71,6 +74,12 @@ struct seen report(struct world *w, const char *worker, const char *id,
     bool failed, const char *text);
 struct seen show(struct world *w, const char *id);
 struct seen duty(struct world *w, enum store_duty d);
+/* On all that is meant, to the end. */
+struct seen act(struct world *w, enum store_act act, bool dry_run,
+    const struct store_filter *f);
+/* At most limit of them (0 = all), from where after says. */
+struct seen act_from(struct world *w, enum store_act act, bool dry_run,
+    const struct store_filter *f, uint64_t limit, const char *after);
 struct seen queue_now(struct world *w);
 void assert_state(struct world *w, const char *id, enum task_state state);
 

@@ -457,7 +457,7 @@ case_act_on_sets(struct world *w)
 	    "*a*1*", "[", "a-[1"};
 	static const char *const names[] = {
 	    "a-1", "a-2", "a-3", "b-1", "b-5", "c-5", "[", "a-[1"};
-	struct store_filter f = {.state = TASK_TODO, .dry_run = true};
+	struct store_filter f = {.state = TASK_TODO};
 	struct seen s;
 
 	for (size_t i = 0; i < COUNT_OF(names); i++)
@@ -470,29 +470,25 @@ case_act_on_sets(struct world *w)
 			continue; /* an empty one is refused above us */
 		for (size_t i = 0; i < COUNT_OF(names); i++)
 			expected += glob_match(f.match, span_of(names[i]));
-		memset(&s, 0, sizeof(s));
-		store_act_on(w->store, Q, STORE_PURGE, &f, on_count, &s);
-		wait_for(w, &s);
+		s = act(w, STORE_PURGE, true, &f);
 		assert_int_equal(s.err, ERR_OK);
 		assert_int_equal(s.count, expected);
+		assert_int_equal(s.looked, COUNT_OF(names));
 	}
 	assert_int_equal(queue_now(w).queue.counts[TASK_TODO], 8);
-	f.dry_run = false;
 	f.match = SPAN("b-*");
-	memset(&s, 0, sizeof(s));
-	store_act_on(w->store, Q, STORE_PURGE, &f, on_count, &s);
-	wait_for(w, &s);
+	s = act(w, STORE_PURGE, false, &f);
 	assert_int_equal(s.count, 2);
 	assert_state(w, "b-1", TASK_GONE);
 	memset(&s, 0, sizeof(s));
-	store_task_list(
-	    w->store, Q, TASK_TODO, SPAN(""), SPAN(""), 8, on_page, &s);
+	f.match = SPAN("");
+	store_task_list(w->store, Q, &f, SPAN(""), 8, on_page, &s);
 	wait_for(w, &s);
 	assert_int_equal(s.n, 6);
 	assert_string_equal(s.after, "");
 	memset(&s, 0, sizeof(s));
-	store_task_list(
-	    w->store, Q, TASK_TODO, SPAN("a*"), SPAN("1:0"), 8, on_page, &s);
+	f.match = SPAN("a*");
+	store_task_list(w->store, Q, &f, SPAN("1:0"), 8, on_page, &s);
 	wait_for(w, &s);
 	assert_int_equal(s.n, 4);
 	assert_string_equal(s.ids[0], "a-1");
@@ -520,18 +516,14 @@ case_replay_dead(struct world *w)
 	store_report(w->store, Q, SPAN("w1"), items, 3, on_report, &s);
 	wait_for(w, &s);
 	assert_true(s.reported[0].dead && s.reported[2].dead);
-	memset(&s, 0, sizeof(s));
-	store_act_on(w->store, Q, STORE_RETRY, &f, on_count, &s);
-	wait_for(w, &s);
+	s = act(w, STORE_RETRY, false, &f);
 	assert_int_equal(s.count, 2);
 	assert_state(w, "2", TASK_DEAD);
 	s = take(w, "w1", 5, 0);
 	assert_int_equal(s.n, 2);
 	assert_int_equal(s.attempts[0], 1);
 	f.state = TASK_TODO;
-	memset(&s, 0, sizeof(s));
-	store_act_on(w->store, Q, STORE_RETRY, &f, on_count, &s);
-	wait_for(w, &s);
+	s = act(w, STORE_RETRY, false, &f);
 	assert_int_equal(s.err, ERR_STATE_UNKNOWN);
 }
 
@@ -638,6 +630,52 @@ case_new_while_listed(struct world *w)
 	store_queue_get(w->store, SPAN("new"), on_queue, &s);
 	wait_for(w, &s);
 	assert_int_equal(s.err, ERR_OK);
+}
+
+static struct seen
+drop(struct world *w, bool force)
+{
+	struct seen s = {0};
+
+	store_queue_remove(w->store, Q, force, on_removed, &s);
+	assert_int_equal(s.calls, 0);
+	wait_for(w, &s);
+	return s;
+}
+
+static void
+case_drop(struct world *w)
+{
+	struct seen s = drop(w, true), r = {0};
+
+	assert_int_equal(s.err, ERR_QUEUE_UNKNOWN);
+	push_id(w, "1");
+	push_id(w, "2");
+	take(w, "w1", 1, 0);
+	s = drop(w, false);
+	assert_int_equal(s.err, ERR_QUEUE_NOT_EMPTY);
+	assert_int_equal(s.n, 2);
+	assert_int_equal(s.count, 2);
+	assert_state(w, "1", TASK_DOING);
+	s = drop(w, true);
+	assert_int_equal(s.err, ERR_OK);
+	assert_int_equal(s.count, 2);
+	assert_int_equal(test_redis_integer(&w->redis, "DBSIZE"),
+	    test_redis_integer(&w->redis,
+		"EXISTS sched:store sched:schedds sched:workers "
+		"sched:worker:w1 sched:tokens sched:audit"));
+	assert_int_equal(drop(w, true).err, ERR_QUEUE_UNKNOWN);
+	/* What is pushed behind it, at once, is of a new queue. */
+	push_id(w, "3");
+	store_queue_remove(w->store, Q, true, on_removed, &r);
+	s = push_id(w, "3");
+	assert_int_equal(s.err, ERR_OK);
+	assert_int_equal(s.pushed[0].known, TASK_GONE);
+	wait_for(w, &r);
+	assert_int_equal(r.err, ERR_OK);
+	assert_int_equal(queue_now(w).queue.totals.pushed, 1);
+	assert_int_equal(
+	    test_redis_integer(&w->redis, "SISMEMBER sched:queues q"), 1);
 }
 
 static void
@@ -794,6 +832,7 @@ static const struct {
     {"workers", case_workers},
     {"unknown_queue", case_unknown_queue},
     {"new while listed", case_new_while_listed},
+    {"drop", case_drop},
     {"gathering", case_gathering},
     {"gathering under way", case_gathering_under_way},
     {"report_twice", case_report_twice},

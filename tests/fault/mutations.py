@@ -2,6 +2,11 @@
 
 CHECK = "store/redis_check.c"
 WANTED = "strcmp(value, rules[i].wanted) == 0"
+ASKS_WHY = (
+    "store/redis_fresh.c",
+    "if (f->confirmed >= f->asked && linked == f->linked)",
+    "if (f->confirmed >= c->conf->confirm_replicas)",
+)
 
 MUTANTS = {
     1: (
@@ -94,16 +99,24 @@ MUTANTS = {
     15: (
         "takes appendfsync everysec for a disk",
         ("S7", 1),
-        [(CHECK, WANTED, WANTED + ' || strcmp(value, "everysec") == 0')],
+        [(CHECK, WANTED, f'({WANTED} || strcmp(value, "everysec") == 0)')],
     ),
     16: (
         "goes on when the append-only file is switched off",
         ("S7", 1),
-        [(CHECK, WANTED, WANTED + ' || strcmp(rules[i].name, "appendonly") == 0')],
+        [(CHECK, WANTED, f'({WANTED} || strcmp(rules[i].name, "appendonly") == 0)')],
     ),
     17: (
         "goes on with a master that was away",
         ("S5", 1),
-        [("store/redis_fresh.c", "if (gap_us > f->limit_us) {", "if (f->limit_us < 0) {")],
+        [
+            ("store/redis_fresh.c", "if (gap_us > f->limit_us) {", "if (f->limit_us < 0) {"),
+            ASKS_WHY,
+        ],
+    ),
+    18: (
+        "does not ask why a replica left",
+        ("S9", 1),
+        [ASKS_WHY],
     ),
 }

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import checks
 import redisdump
-from cluster import Cluster
+from cluster import MASTER, Cluster
 from load import QUEUE
 from run import frozen, need
 from server import wait_until
@@ -266,6 +266,25 @@ def s5(run):
     verified(run, group)
 
 
+def s9(run):
+    """The master is replaced by an operator's word, again and again: it answers
+    all the time, and the replica that is told last goes on confirming."""
+    group = cluster(run)
+    group.schedd()
+    run.start_load()
+    for number in range(run.times(4)):
+        run.pause(1, 2)
+        old = group.index()
+        run.note("failover", number=old)
+        group.sentinels[number % 3].do("SENTINEL", "FAILOVER", MASTER)
+        wait_until(
+            lambda z=group.redises[old]: group.role(z) == "slave", 60, "its demotion"
+        )
+        group.wait_replicas()
+        group.wait_sentinels()
+    verified(run, group)
+
+
 # Settings that lose tasks, at the start or by CONFIG SET, and a word of what
 # schedd must say about them.
 WEAK = {
@@ -409,5 +428,6 @@ ROWS = {
     "S4": s4,
     "S5": s5,
     "S7": s7,
+    "S9": s9,
     "S10": s10,
 }

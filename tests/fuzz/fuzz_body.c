@@ -64,11 +64,18 @@ static void
 check_set(struct body *b, enum set_verb verb)
 {
 	struct set_body set;
+	const struct store_filter *f = &set.filter;
+	const char *states;
 
 	if (body_read_set(b, &set, verb) != ERR_OK)
 		return;
-	ASSERT(set.state > TASK_GONE && set.state < TASK_STATE_COUNT);
-	ASSERT((set.id_count > 0) != (set.match.len > 0));
+	ASSERT(f->state > TASK_GONE && f->state < TASK_STATE_COUNT);
+	ASSERT(f->id_count == 0 || f->match.len == 0);
+	ASSERT(f->id_count > 0 || f->match.len > 0 || f->error_match.len > 0 ||
+	       f->has_age || f->worker.len > 0);
+	ASSERT(filter_misfit(f, &states) == NULL);
+	for (size_t i = 0; i < f->id_count; i++)
+		ASSERT(id_is_valid(f->ids[i]));
 }
 
 static void
@@ -86,6 +93,22 @@ check_rest(struct body *b, unsigned which)
 }
 
 static void
+check_levels(struct body *b)
+{
+	struct levels_body levels;
+	size_t changes = 0;
+
+	if (body_read_levels(b, &levels) != ERR_OK)
+		return;
+	for (size_t i = 0; i < COUNT_OF(levels.of); i++) {
+		ASSERT(levels.of[i] >= LEVEL_KEPT && levels.of[i] <= LOG_DEBUG);
+		ASSERT(levels.of[i] != LOG_LEVEL_COMMON);
+		changes += levels.of[i] != LEVEL_KEPT;
+	}
+	ASSERT(changes > 0);
+}
+
+static void
 check_body(struct body *b, unsigned which)
 {
 	if (which == 0)
@@ -94,8 +117,10 @@ check_body(struct body *b, unsigned which)
 		check_work(b, which);
 	else if (which <= 5)
 		check_set(b, which == 4 ? SET_RETRY : SET_PURGE);
-	else
+	else if (which <= 7)
 		check_rest(b, which);
+	else
+		check_levels(b);
 }
 
 int
@@ -114,7 +139,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(copy, data + 1, text.len);
 		text.p = copy;
 		body_init(&body, arena, text);
-		check_body(&body, data[0] % 8);
+		check_body(&body, data[0] % 16);
 		ASSERT((body.err == ERR_OK) == (body.detail[0] == '\0'));
 		scan_init(&scan, text);
 		(void)scan_skip(&scan, &raw);

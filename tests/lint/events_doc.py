@@ -1,11 +1,14 @@
-"""The log's events against docs/operations.md, both ways: name and level."""
+"""The log's events against docs/operations.md, both ways: name and level; and
+their components against core/log.def. What the log says of itself is in it."""
 
 import re
 
 from _common import PRODUCT, both_ways, files, finish, line_of, no_comments, text
 
 CALL = re.compile(r'\blog_(error|warn|info|debug)\(\s*("?)([^",)]*)')
-WRITE = re.compile(r'\blog_write(?:_span)?\(\s*([^,]+),\s*("?)([^",)]*)')
+WRITE = re.compile(
+    r'\blog_(?:write(?:_span)?|make_line)\((?:line,)?\s*([^,]+),\s*("?)([^",)]*)'
+)
 NAME = re.compile(r"[a-z]+\.[a-z_]+")
 # A row of the page: | `event` | level | what it means |
 DOC = re.compile(r"^\|\s*`([a-z]+\.[a-z_]+)`\s*\|\s*([a-z, ]+?)\s*\|", re.M)
@@ -25,8 +28,8 @@ def check(rel, known):
     body = no_comments(rel)
     for place, level, quote, name in calls(body):
         where = f"{rel}:{line_of(body, place)}"
-        if str(rel).startswith("core/log"):
-            continue
+        if str(rel).startswith("core/log") and not quote:
+            continue  # it passes others' events on
         if not quote or not NAME.fullmatch(name):
             yield f"{where}: an event's name is a literal, component.what"
         else:
@@ -44,6 +47,9 @@ def main():
         told = set(re.findall(r"\w+", page.get(name, "")))
         if name in page and None not in levels and levels != told:
             findings.append(f"{name}: {sorted(levels)} in code, {sorted(told)} on page")
+    rows = set(re.findall(r"^L\((\w+),", no_comments("core/log.def"), re.M))
+    used = {name.split(".")[0] for name in known}
+    findings += both_ways(used, "the code's events", rows, "core/log.def")
     finish(sorted(findings), len(known))
 
 

@@ -11,6 +11,7 @@ ARROWS = {
     "http": ("core/", "http/", "store/store.h"),
     "janitor": ("core/", "janitor/", "store/store.h"),
     "cli": ("core/", "cli/"),
+    "pack": ("core/", "cli/", "pack/", "schedd.def"),
 }
 
 # Where a third-party header may stand.
@@ -20,6 +21,8 @@ PLACES = {
     r"cjson/": r"core/json\.c",
     r"ini\.h": r"core/conf\w*\.c",
     r"curl/": r"cli/",
+    r"curses\.h": r"cli/screen\.c",
+    r"zlib\.h": r"cli/",
     r"event2/": r"core/loop\w*\.c|http/|store/",
     r"openssl/": r"core/secret\.c|http/tls\.c",
     # Poisons what an arena has not handed out; the compiler's own header.
@@ -67,7 +70,7 @@ def check(rel):
 
 
 def main():
-    sources = files(".c", ".h", under=PRODUCT + ("schedd.c",))
+    sources = files(".c", ".h", under=PRODUCT + ("pack", "schedd.c"))
     finish([f for rel in sources for f in check(rel)], len(sources))
 
 

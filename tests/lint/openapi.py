@@ -194,6 +194,14 @@ def check_policy(document):
             yield f"Policy.{name}: another default than core/conf.def"
 
 
+def check_levels(document):
+    """What may change at run time: the log's levels, by component."""
+    names = re.findall(r"^L\((\w+),", no_comments("core/log.def"), re.M)
+    known = {"log.level"} | {f"log.{name}" for name in names}
+    described = set(document["components"]["schemas"]["LevelChange"]["properties"])
+    yield from both_ways(known, "core/log.def", described, "LevelChange")
+
+
 def check_page(document):
     """docs/api.md has a row for each field that a request may have."""
     page = text("docs/api.md")
@@ -226,6 +234,7 @@ def main():
     findings += check_errors(document)
     findings += check_bodies(document)
     findings += check_policy(document)
+    findings += check_levels(document)
     findings += check_page(document)
     findings += check_version(document)
     finish(findings, len(rows))

@@ -9,7 +9,7 @@ NAMED = re.compile(r"\*\*`([^`]+)`\*\*")
 
 
 def main():
-    there = {str(f) for f in files(".c", ".lua", ".def", under=PRODUCT)}
+    there = {str(f) for f in files(".c", ".lua", ".def", under=PRODUCT + ("pack",))}
     there |= {"schedd.c"}
     named = set(NAMED.findall(text("docs/tour.md")))
     findings = both_ways(there, "the tree", named, "docs/tour.md")

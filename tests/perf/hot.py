@@ -24,7 +24,8 @@ class Workers:
     answered, so that one turn of the loop has many requests; whatever is
     answered must be whole."""
 
-    def __init__(self, addr, count):
+    def __init__(self, addr, count, token=None):
+        self.token = f"Authorization: Bearer {token}\r\n" if token else ""
         self.socks = [connect(addr) for _ in range(count)]
         self.files = [sock.makefile("rb") for sock in self.socks]
         self.held = [[] for _ in self.socks]
@@ -49,7 +50,7 @@ class Workers:
             text = json.dumps(body, separators=(",", ":"))
             sock.sendall(
                 f"POST /v1/queues/hot/{verb} HTTP/1.1\r\nHost: a\r\n"
-                f"Content-Type: application/json\r\n"
+                f"{self.token}Content-Type: application/json\r\n"
                 f"Content-Length: {len(text)}\r\n\r\n{text}".encode()
             )
         return [self._answer(file) for file in self.files]

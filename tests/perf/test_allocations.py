@@ -17,8 +17,9 @@ import pytest
 
 from hot import KINDS, Workers
 
-# pylint: disable-next=wrong-import-position,import-error,wrong-import-order
-from conftest import Place  # noqa: E402  (hot has set the path)
+# pylint: disable=wrong-import-position,import-error,wrong-import-order
+from access import make_token  # noqa: E402  (hot has set the path)
+from conftest import Place  # noqa: E402
 
 CALLERS, DEPTH = 512, 8  # the file's layout, as in alloc_count.c
 CALLERS_AT = 24
@@ -93,8 +94,20 @@ def test_it_counts(counted):
 def test_hot_path_allocates_nothing(counted, connections):
     """Neither one request at a time nor many in a turn of the loop."""
     schedd, counts = counted
-    workers = Workers(schedd.addr, connections)
-    complaints = []
+    serve(schedd, counts, Workers(schedd.addr, connections))
+
+
+def test_tokens_allocate_nothing(counted):
+    """Nor does looking one up. Comes last: from now on one is asked for."""
+    schedd, counts = counted
+    with schedd.client() as client:
+        token = make_token(client, "all", "admin")
+    serve(schedd, counts, Workers(schedd.addr, 4, token))
+
+
+def serve(schedd, counts, workers):
+    """Rounds of each kind, counted."""
+    connections, complaints = len(workers.socks), []
     for kind in KINDS:
         ask = getattr(workers, kind)
         for _ in range(WARM):

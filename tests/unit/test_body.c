@@ -221,13 +221,22 @@ static const struct refusal refusals[] = {
 
 	/* retry, purge */
 	{RETRY, "{\"match\":\"*\"}", ERR_FIELD_MISSING, "field 'state': expected "},
-	{RETRY, "{\"state\":\"dead\"}", ERR_FIELD_MISSING, "field 'ids': expected ids or match"},
+	{RETRY, "{\"state\":\"dead\"}", ERR_FIELD_MISSING, "field 'ids': expected ids, match"},
 	{RETRY, "{\"state\":\"dead\",\"ids\":[\"a\"],\"match\":\"*\"}", ERR_FIELD_CONFLICT, "field 'match': expected either"},
 	{RETRY, "{\"state\":\"todo\",\"match\":\"*\"}", ERR_STATE_UNKNOWN, "field 'state': expected failed, dead or delayed"},
 	{RETRY, "{\"state\":\"lost\",\"match\":\"*\"}", ERR_STATE_UNKNOWN, "field 'state': expected todo, delayed"},
 	{PURGE, "{\"state\":\"gone\",\"match\":\"*\"}", ERR_STATE_UNKNOWN, "field 'state': expected todo, delayed"},
 	{PURGE, "{\"state\":\"dead\",\"match\":\"\"}", ERR_FIELD_RANGE, "field 'match': expected a glob"},
 	{PURGE, "{\"state\":\"dead\",\"ids\":[\"a\\u0000\"]}", ERR_TASK_ID_BAD, "field 'ids[0]': expected 1-255"},
+	{PURGE, "{\"state\":\"dead\",\"error_match\":\"\"}", ERR_FIELD_RANGE, "field 'error_match': expected a text of 1-255 bytes"},
+	{PURGE, "{\"state\":\"dead\",\"older_s\":-1}", ERR_FIELD_RANGE, "field 'older_s': expected a number of seconds from 0 to 315360000"},
+	{PURGE, "{\"state\":\"dead\",\"older_s\":\"1h\"}", ERR_FIELD_TYPE, "field 'older_s': expected a number of seconds"},
+	{PURGE, "{\"state\":\"doing\",\"worker\":\"a b\"}", ERR_WORKER_NAME_BAD, "field 'worker': expected 1-64"},
+	{PURGE, "{\"state\":\"dead\",\"match\":\"*\",\"limit\":0}", ERR_FIELD_RANGE, "field 'limit': expected a whole number from 1 to 1000000"},
+	{PURGE, "{\"state\":\"dead\",\"match\":\"*\",\"after\":7}", ERR_FIELD_TYPE, "field 'after': expected a string"},
+	{PURGE, "{\"state\":\"dead\",\"limit\":1}", ERR_FIELD_MISSING, "field 'ids': expected ids, match"},
+	{PURGE, "{\"state\":\"todo\",\"error_match\":\"x\"}", ERR_FIELD_CONFLICT, "field 'error_match': expected with state failed or dead only"},
+	{PURGE, "{\"state\":\"dead\",\"worker\":\"w\"}", ERR_FIELD_CONFLICT, "field 'worker': expected with state doing or finish only"},
 	{PURGE, "{\"state\":\"dead\",\"match\":\"*\",\"dry_run\":\"yes\"}", ERR_FIELD_TYPE, "field 'dry_run': expected true or false"},
 
 	/* policy */
@@ -489,17 +498,44 @@ test_sets(void **state)
 {
 	(void)state;
 	assert_reads(PURGE, "{\"state\":\"finish\",\"match\":\"a*\"}");
-	assert_int_equal(set.state, TASK_FINISH);
-	assert_span(set.match, "a*");
-	assert_null(set.ids);
+	assert_int_equal(set.filter.state, TASK_FINISH);
+	assert_span(set.filter.match, "a*");
+	assert_null(set.filter.ids);
 	assert_false(set.dry_run);
+	assert_false(set.is_partial);
 	assert_reads(RETRY,
 	    "{\"state\":\"delayed\",\"ids\":[\"a\",\"b\"],\"dry_run\":true}");
-	assert_int_equal(set.state, TASK_DELAYED);
-	assert_int_equal(set.id_count, 2);
-	assert_span(set.ids[1], "b");
-	assert_int_equal(set.match.len, 0);
+	assert_int_equal(set.filter.state, TASK_DELAYED);
+	assert_int_equal(set.filter.id_count, 2);
+	assert_span(set.filter.ids[1], "b");
+	assert_int_equal(set.filter.match.len, 0);
 	assert_true(set.dry_run);
+	assert_false(set.is_partial);
+}
+
+static void
+test_set_filters(void **state)
+{
+	(void)state;
+	assert_reads(RETRY,
+	    "{\"state\":\"dead\",\"error_match\":\"time out\",\"older_s\":1.5,"
+	    "\"limit\":1000000,\"after\":\"x\"}");
+	assert_span(set.filter.error_match, "time out");
+	assert_true(set.filter.has_age);
+	assert_int_equal(set.filter.older_ms, 1500);
+	assert_int_equal(set.limit, 1000000);
+	assert_span(set.after, "x");
+	assert_true(set.is_partial);
+	assert_reads(
+	    PURGE, "{\"state\":\"doing\",\"worker\":\"w1\",\"after\":null}");
+	assert_span(set.filter.worker, "w1");
+	assert_int_equal(set.after.len, 0);
+	assert_int_equal(set.limit, 0);
+	assert_false(set.filter.has_age);
+	assert_true(set.is_partial);
+	assert_reads(PURGE, "{\"state\":\"todo\",\"older_s\":0}");
+	assert_true(set.filter.has_age);
+	assert_int_equal(set.filter.older_ms, 0);
 }
 
 static void
@@ -561,6 +597,7 @@ main(void)
 	    cmocka_unit_test(test_report),
 	    cmocka_unit_test(test_report_long_texts),
 	    cmocka_unit_test(test_sets),
+	    cmocka_unit_test(test_set_filters),
 	    cmocka_unit_test(test_policy),
 	    cmocka_unit_test(test_heartbeat),
 	    cmocka_unit_test(test_utf8_cut),

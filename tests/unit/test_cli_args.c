@@ -161,7 +161,17 @@ test_what_is_no_option(void **state)
 	parse(&p, "task push q -");
 	assert_string_equal(args_word(&p.args, 1), "-");
 	parse_clear(&p);
+	parse(&p, "task push q -- --json");
+	assert_int_equal(p.err, ERR_OK);
+	assert_int_equal(p.args.word_count, 2);
+	assert_int_equal(p.args.plain_count, 1);
+	parse_clear(&p);
+	parse(&p, "task push q --json x");
+	assert_int_equal(p.args.plain_count, 2);
+	assert_false(p.args.options_ended);
+	parse_clear(&p);
 	parse(&p, "task push -- q --json");
+	assert_int_equal(p.args.plain_count, 0);
 	assert_int_equal(p.err, ERR_OK);
 	assert_string_equal(args_word(&p.args, 1), "--json");
 	assert_false(args_has(&p.args, "json"));

@@ -1,6 +1,5 @@
-/* schedctl's input: lines out of a descriptor, and tasks out of lines. */
+/* schedctl's input: lines out of files. */
 
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,23 +11,51 @@
 #include <cmocka.h>
 
 #include "cli/lines.h"
-#include "cli/push_item.h"
-#include "core/id.h"
 
-enum { TEXT_MAX = 64 * 1024, LINE_MAX_BYTES = 1000, CHUNK = 64 * 1024 };
+enum { LINE_MAX_BYTES = 1000, CHUNK = 64 * 1024 };
 
-/* ---- lines ------------------------------------------------------------ */
+/* Files and the lines out of them. */
+struct input {
+	struct source *source;
+	struct lines *lines;
+	const char *names[2];
+	char paths[2][32];
+	FILE *files[2];
+	size_t count;
+};
 
-/* A descriptor that gives these bytes. */
-static FILE *
-file_of(const char *bytes, size_t len)
+/* One more file with these bytes. */
+static void
+input_add(struct input *in, const char *bytes, size_t len)
 {
 	FILE *file = tmpfile();
 
 	assert_non_null(file);
 	assert_int_equal(fwrite(bytes, 1, len, file), len);
-	rewind(file);
-	return file;
+	assert_int_equal(fflush(file), 0);
+	in->files[in->count] = file;
+	snprintf(in->paths[in->count], sizeof(in->paths[0]), "/dev/fd/%d",
+	    fileno(file));
+	in->names[in->count] = in->paths[in->count];
+	in->count++;
+}
+
+static struct lines *
+input_open(struct input *in)
+{
+	in->source = source_new(in->names, in->count);
+	in->lines = lines_new(in->source, LINE_MAX_BYTES);
+	return in->lines;
+}
+
+static void
+input_close(struct input *in)
+{
+	lines_free(in->lines);
+	source_free(in->source);
+	for (size_t i = 0; i < in->count; i++)
+		if (in->files[i] != NULL)
+			fclose(in->files[i]);
 }
 
 static void
@@ -45,36 +72,61 @@ static void
 test_lines(void **state)
 {
 	static const char text[] = "one\n\ntwo\r\n\r\nthree\r\rx\nlast";
-	FILE *file = file_of(text, sizeof(text) - 1);
-	struct lines *l = lines_new(fileno(file), LINE_MAX_BYTES);
+	struct input in = {0};
+	struct lines *l;
 	struct span rest;
 
 	(void)state;
+	input_add(&in, text, sizeof(text) - 1);
+	l = input_open(&in);
+	assert_int_equal(source_total(in.source), sizeof(text) - 1);
 	assert_line(l, "one", 1);
 	assert_line(l, "", 2);
 	assert_line(l, "two", 3);
 	assert_line(l, "", 4);
 	assert_line(l, "three\r\rx", 5);
 	assert_line(l, "last", 6);
-	assert_int_equal(lines_bytes(l), sizeof(text) - 1);
+	assert_int_equal(source_bytes(in.source), sizeof(text) - 1);
 	assert_int_equal(lines_next(l, &rest), LINES_END);
 	assert_int_equal(lines_next(l, &rest), LINES_END);
 	assert_int_equal(lines_number(l), 6);
-	lines_free(l);
-	fclose(file);
+	input_close(&in);
 }
 
 static void
 test_no_lines(void **state)
 {
-	FILE *file = file_of("", 0);
-	struct lines *l = lines_new(fileno(file), LINE_MAX_BYTES);
+	struct input in = {0};
 	struct span text;
 
 	(void)state;
+	input_add(&in, "", 0);
+	assert_int_equal(lines_next(input_open(&in), &text), LINES_END);
+	input_close(&in);
+}
+
+/* A line ends with its file; numbers begin anew, ordinals go on. */
+static void
+test_files(void **state)
+{
+	struct input in = {0};
+	struct lines *l;
+	struct span text;
+
+	(void)state;
+	input_add(&in, "a\nb", 3);
+	input_add(&in, "c\nd\n", 4);
+	l = input_open(&in);
+	assert_int_equal(source_total(in.source), 7);
+	assert_line(l, "a", 1);
+	assert_line(l, "b", 2);
+	assert_int_equal(lines_file(l), 0);
+	assert_line(l, "c", 1);
+	assert_int_equal(lines_file(l), 1);
+	assert_line(l, "d", 2);
+	assert_int_equal(lines_ordinal(l), 4);
 	assert_int_equal(lines_next(l, &text), LINES_END);
-	lines_free(l);
-	fclose(file);
+	input_close(&in);
 }
 
 /* Lines of every length around the limit, and around what is read at once. */
@@ -89,20 +141,20 @@ test_limit(void **state)
 	static char bytes[3 * CHUNK + 16];
 	struct span text;
 	struct lines *l;
-	FILE *file;
 	size_t len;
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(lengths) * COUNT_OF(ends); i++) {
 		const char *end = ends[i % COUNT_OF(ends)];
+		struct input in = {0};
 
 		len = lengths[i / COUNT_OF(ends)];
 		memset(bytes, 'x', len);
 		memcpy(bytes + len, end, strlen(end));
 		memcpy(bytes + len + strlen(end), "next", 4);
-		file =
-		    file_of(bytes, len + strlen(end) + (*end != '\0' ? 4 : 0));
-		l = lines_new(fileno(file), LINE_MAX_BYTES);
+		input_add(
+		    &in, bytes, len + strlen(end) + (*end != '\0' ? 4 : 0));
+		l = input_open(&in);
 		assert_int_equal(lines_next(l, &text),
 		    len <= LINE_MAX_BYTES ? LINES_LINE : LINES_TOO_LONG);
 		if (len <= LINE_MAX_BYTES)
@@ -110,14 +162,12 @@ test_limit(void **state)
 		if (*end != '\0')
 			assert_line(l, "next", 2);
 		assert_int_equal(lines_next(l, &text), LINES_END);
-		assert_int_equal(
-		    lines_bytes(l), len + strlen(end) + (*end != '\0' ? 4 : 0));
-		lines_free(l);
-		fclose(file);
+		input_close(&in);
 	}
 }
 
-/* A pipe gives what there is: every cut of the same bytes, the same lines. */
+/* A pipe gives what there is, and is waited for where there is nothing:
+ * every cut of the same bytes, the same lines. */
 static void
 test_slices(void **state)
 {
@@ -128,12 +178,21 @@ test_slices(void **state)
 
 	(void)state;
 	for (size_t cut = 1; cut < sizeof(text) - 1; cut++) {
+		struct input in = {.count = 1};
+
 		assert_int_equal(pipe(ends), 0);
-		l = lines_new(ends[0], LINE_MAX_BYTES);
+		snprintf(
+		    in.paths[0], sizeof(in.paths[0]), "/dev/fd/%d", ends[0]);
+		in.names[0] = in.paths[0];
+		l = input_open(&in);
+		assert_int_equal(source_total(in.source), 0);
+		assert_int_equal(lines_next(l, &got), LINES_WAIT);
 		assert_int_equal(write(ends[1], text, cut), cut);
 		if (cut >= 3) {
 			/* Not held back until more comes. */
 			assert_line(l, "a", 1);
+		} else {
+			assert_int_equal(lines_next(l, &got), LINES_WAIT);
 		}
 		assert_int_equal(
 		    write(ends[1], text + cut, sizeof(text) - 1 - cut),
@@ -145,7 +204,7 @@ test_slices(void **state)
 		assert_line(l, "", 3);
 		assert_line(l, "ccc", 4);
 		assert_int_equal(lines_next(l, &got), LINES_END);
-		lines_free(l);
+		input_close(&in);
 		close(ends[0]);
 	}
 }
@@ -153,129 +212,13 @@ test_slices(void **state)
 static void
 test_read_error(void **state)
 {
-	struct lines *l = lines_new(-1, LINE_MAX_BYTES);
+	struct input in = {.count = 1, .names = {"/no/such/file"}};
 	struct span text;
 
 	(void)state;
-	errno = 0;
-	assert_int_equal(lines_next(l, &text), LINES_ERROR);
-	assert_int_equal(errno, EBADF);
-	lines_free(l);
-}
-
-/* ---- tasks ------------------------------------------------------------ */
-
-/* What a line becomes; "#" stands for an id that was made. */
-static void
-assert_becomes(
-    const struct push_shape *shape, const char *line, const char *want)
-{
-	struct push_item item;
-	struct buf text, why, got;
-
-	buf_init(&text, TEXT_MAX);
-	buf_init(&why, TEXT_MAX);
-	buf_init(&got, TEXT_MAX);
-	buf_add_str(&text, "before");
-	assert_int_equal(
-	    push_item_add(&item, &text, shape, span_of(line), &why), ERR_OK);
-	assert_int_equal(item.at, 6);
-	assert_int_equal(item.at + item.len, text.len);
-	buf_add(&got, text.data + item.at, item.id_at - item.at);
-	if (item.has_made_id) {
-		assert_int_equal(item.id_len, ID_MADE_LEN);
-		buf_add_char(&got, '#');
-	} else {
-		buf_add(&got, text.data + item.id_at, item.id_len);
-	}
-	buf_add(&got, text.data + item.id_at + item.id_len,
-	    text.len - item.id_at - item.id_len);
-	if (!span_is(buf_span(&got), want))
-		fail_msg("got %.*s", SPAN_ARG(buf_span(&got)));
-	buf_clear(&text);
-	buf_clear(&why);
-	buf_clear(&got);
-}
-
-static void
-test_payloads(void **state)
-{
-	struct push_shape shape = {.kind = PUSH_PAYLOADS};
-
-	(void)state;
-	assert_becomes(&shape, " {\"b\": 1,\"a\":12345678901234567890} ",
-	    "{\"id\":\"#\",\"payload\":{\"b\": 1,\"a\":12345678901234567890}}");
-	assert_becomes(&shape, "null", "{\"id\":\"#\",\"payload\":null}");
-	shape.id = SPAN("my\"id\\");
-	shape.extra = SPAN(",\"priority\":\"high\"");
-	assert_becomes(&shape, "-5",
-	    "{\"id\":\"my\\\"id\\\\\",\"payload\":-5,\"priority\":\"high\"}");
-}
-
-static void
-test_raw(void **state)
-{
-	const struct push_shape shape = {.kind = PUSH_RAW};
-
-	(void)state;
-	assert_becomes(&shape, " say \"x\"\t\\ ",
-	    "{\"id\":\"#\",\"payload\":\" say \\\"x\\\"\\t\\\\ \"}");
-}
-
-static void
-test_tasks(void **state)
-{
-	const struct push_shape shape = {.kind = PUSH_TASKS};
-
-	(void)state;
-	assert_becomes(&shape, " {\"payload\":1,\"id\":\"a\"}",
-	    "{\"payload\":1,\"id\":\"a\"}");
-	assert_becomes(&shape, "{ \"payload\":{\"id\":\"inner\"}}",
-	    "{\"id\":\"#\", \"payload\":{\"id\":\"inner\"}}");
-	assert_becomes(&shape, "{}", "{\"id\":\"#\"}");
-	/* Whatever it is, the server says what is wrong with it. */
-	assert_becomes(
-	    &shape, "{\"id\":5,\"payload\":1}", "{\"id\":5,\"payload\":1}");
-}
-
-static void
-test_refused_lines(void **state)
-{
-	static const struct {
-		enum push_kind kind;
-		const char *line, *why;
-		enum err err;
-	} rows[] = {
-	    {PUSH_PAYLOADS, "{\"a\":}", "byte 6: ", ERR_BODY_NOT_JSON},
-	    {PUSH_PAYLOADS, "hello", "byte 1: ", ERR_BODY_NOT_JSON},
-	    {PUSH_PAYLOADS, "1 2", "byte 3: ", ERR_BODY_NOT_JSON},
-	    {PUSH_PAYLOADS, "\"\xff\"", "byte 2: ", ERR_BODY_NOT_UTF8},
-	    {PUSH_RAW, "\xff", "", ERR_BODY_NOT_UTF8},
-	    {PUSH_TASKS, "[1]", "expected an object", ERR_FIELD_TYPE},
-	    {PUSH_TASKS, "{\"id\":\"a\"", "byte 10: ", ERR_BODY_NOT_JSON},
-	};
-	struct push_shape shape = {.kind = PUSH_RAW};
-	struct push_item item;
-	struct buf text, why;
-
-	(void)state;
-	buf_init(&text, TEXT_MAX);
-	buf_init(&why, TEXT_MAX);
-	buf_add_str(&text, "before");
-	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		buf_reset(&why, TEXT_MAX);
-		shape.kind = rows[i].kind;
-		assert_int_equal(push_item_add(&item, &text, &shape,
-				     span_of(rows[i].line), &why),
-		    rows[i].err);
-		assert_true(why.len >= strlen(rows[i].why));
-		if (why.len > 0)
-			assert_memory_equal(
-			    why.data, rows[i].why, strlen(rows[i].why));
-		assert_true(span_is(buf_span(&text), "before"));
-	}
-	buf_clear(&text);
-	buf_clear(&why);
+	assert_int_equal(lines_next(input_open(&in), &text), LINES_ERROR);
+	assert_string_equal(source_why(in.source), "No such file or directory");
+	input_close(&in);
 }
 
 int
@@ -284,13 +227,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_lines),
 	    cmocka_unit_test(test_no_lines),
+	    cmocka_unit_test(test_files),
 	    cmocka_unit_test(test_limit),
 	    cmocka_unit_test(test_slices),
 	    cmocka_unit_test(test_read_error),
-	    cmocka_unit_test(test_payloads),
-	    cmocka_unit_test(test_raw),
-	    cmocka_unit_test(test_tasks),
-	    cmocka_unit_test(test_refused_lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

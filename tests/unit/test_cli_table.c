@@ -1,4 +1,4 @@
-/* What schedctl prints for people: clean text, columns, queues, objects. */
+/* What schedctl prints for people: clean text, columns. */
 
 #include <locale.h>
 #include <setjmp.h>
@@ -9,23 +9,10 @@
 
 #include <cmocka.h>
 
-#include "cli/queues.h"
 #include "cli/table.h"
 #include "cli/text.h"
-#include "cli/view.h"
 
-enum { TEXT_MAX = 64 * 1024 };
-
-static const struct table_look plain = {.headings = true};
-
-static void
-assert_prints(struct buf *out, const char *want)
-{
-	buf_add_char(out, '\0');
-	assert_false(out->failed);
-	assert_string_equal(out->data, want);
-	buf_clear(out);
-}
+#include "cli_prints.h"
 
 /* ---- text ------------------------------------------------------------- */
 
@@ -117,6 +104,26 @@ test_seconds(void **state)
 }
 
 static void
+test_counts(void **state)
+{
+	static const struct {
+		uint64_t n;
+		const char *want;
+	} rows[] = {{0, "0"}, {99999, "99999"}, {100000, "100k"},
+	    {999999, "999k"}, {1000000, "1.00M"}, {1259999, "1.25M"},
+	    {12599999, "12.5M"}, {125999999, "125M"}, {1000000000, "1.00G"},
+	    {UINT64_MAX, "18.4E"}};
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, TEXT_MAX);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		text_add_count(&out, rows[i].n);
+		assert_prints(&out, rows[i].want);
+	}
+}
+
+static void
 test_when(void **state)
 {
 	static const int64_t at = 1767225600000; /* 2026-01-01T00:00:00Z */
@@ -202,6 +209,118 @@ test_cut_to_width(void **state)
 	table_free(t);
 }
 
+/* What is between the columns given the room of the terminal. */
+static const struct table_column narrow[] = {{"NAME", TABLE_LEFT | TABLE_CUT},
+    {"TODO", TABLE_RIGHT}, {"DEAD", TABLE_RIGHT | TABLE_OUT_1},
+    {"RATE", TABLE_RIGHT | TABLE_OUT_2}, {"OUT", TABLE_RIGHT | TABLE_OUT_2},
+    {"STATE", TABLE_LEFT}};
+
+static void
+test_columns_that_give_way(void **state)
+{
+	static const struct {
+		size_t width;
+		const char *want;
+	} rows[] = {
+	    {45, "NAME            TODO  DEAD  RATE  OUT  STATE\n"
+		 "a-name-of-many   123     4     5    6  paused\n"},
+	    {44, "NAME           TODO  DEAD  RATE  OUT  STATE\n"
+		 "a-name-of-...   123     4     5    6  paused\n"},
+	    {40, "NAME            TODO  DEAD  RATE  STATE\n"
+		 "a-name-of-many   123     4     5  paused\n"},
+	    {34, "NAME            TODO  DEAD  STATE\n"
+		 "a-name-of-many   123     4  paused\n"},
+	    {24, "NAME        TODO  STATE\n"
+		 "a-name-...   123  paused\n"},
+	    {20, "NAME        TODO  ..\n"
+		 "a-name-...   123  ..\n"},
+	    {15, "NAME        ...\n"
+		 "a-name-...   ..\n"},
+	    {5, "NAME\n"
+		"a-...\n"},
+	};
+	struct table_look look = {.headings = true};
+	struct table *t = table_new(narrow, COUNT_OF(narrow));
+	struct buf out;
+
+	(void)state;
+	table_add_str(t, "a-name-of-many");
+	table_add_u64(t, 123);
+	for (uint64_t i = 4; i < 7; i++)
+		table_add_u64(t, i);
+	table_add_str(t, "paused");
+	buf_init(&out, TEXT_MAX);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		look.width = rows[i].width;
+		table_print(t, &look, &out);
+		assert_prints(&out, rows[i].want);
+	}
+	table_free(t);
+}
+
+static void
+test_wrapped_column(void **state)
+{
+	static const struct table_column wrapped[] = {
+	    {"CODE", TABLE_LEFT}, {"TEXT", TABLE_LEFT | TABLE_WRAP}};
+	struct table_look look = {.headings = true, .width = 22};
+	struct table *t = table_new(wrapped, COUNT_OF(wrapped));
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, TEXT_MAX);
+	table_add_str(t, "E1");
+	table_add_str(t, "it goes on,  and-on-without-an-end too");
+	table_add_str(t, "E2");
+	table_add_str(t, "it fits");
+	table_print(t, &look, &out);
+	assert_prints(&out, "CODE  TEXT\n"
+			    "E1    it goes on,\n"
+			    "      and-on-without-a\n"
+			    "      n-end too\n"
+			    "E2    it fits\n");
+	look.width = 9;
+	table_print(t, &look, &out);
+	assert_in_range(out.len, 60, 200);
+	buf_clear(&out);
+	look.width = 6;
+	table_print(t, &look, &out);
+	assert_prints(&out, "CODE\nE1\nE2\n");
+	look.width = 0;
+	table_print(t, &look, &out);
+	assert_prints(&out, "CODE  TEXT\n"
+			    "E1    it goes on,  and-on-without-an-end too\n"
+			    "E2    it fits\n");
+	table_free(t);
+}
+
+static void
+test_pages(void **state)
+{
+	struct table *t = table_of_two();
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, TEXT_MAX);
+	table_print(t, &plain, &out);
+	buf_reset(&out, TEXT_MAX);
+	table_next_page(t);
+	assert_int_equal(table_rows(t), 0);
+	table_print(t, &plain, &out);
+	assert_int_equal(out.len, 0);
+	table_add_str(t, "b");
+	table_add_u64(t, 7);
+	table_add_str(t, "text");
+	table_add_str(t, "an-even-longer-name");
+	table_add_u64(t, 123456789);
+	table_add_str(t, "text");
+	table_print(t, &plain, &out);
+	/* As far as they fit, the columns are those of the first page. */
+	assert_prints(&out, "b                   7  text\n"
+			    "an-even-longer-name  123456789  text\n");
+	table_free(t);
+}
+
 static void
 test_colour(void **state)
 {
@@ -230,107 +349,6 @@ test_empty_table(void **state)
 	table_free(t);
 }
 
-/* ---- queues ----------------------------------------------------------- */
-
-#define QUEUE(name, paused, todo, dead, oldest)                               \
-	"{\"name\":\"" name "\",\"paused\":" paused                           \
-	",\"counts\":{\"todo\":" todo                                         \
-	",\"delayed\":2,\"doing\":3,\"failed\":4,\"finish\":5,\"dead\":" dead \
-	"},\"oldest_todo_s\":" oldest                                         \
-	",\"rates\":{\"pushed\":0.5,\"taken\":250.000},\"new\":[1]}"
-
-static void
-test_queues(void **state)
-{
-	struct buf out;
-
-	(void)state;
-	buf_init(&out, TEXT_MAX);
-	assert_true(queues_add(&out,
-	    SPAN("[" QUEUE("mail", "false", "1", "0", "312.000") "]"), &plain));
-	assert_prints(&out, "NAME  TODO  DELAYED  DOING  FAILED  DEAD  FINISH"
-			    "  OLDEST  IN/S  OUT/S\n"
-			    "mail     1        2      3       4     0       5"
-			    "   5m12s   0.5    250\n");
-	assert_true(queues_add(&out,
-	    SPAN("[" QUEUE("a", "false", "1", "0", "312.000") "," QUEUE(
-		"b", "true", "0", "7", "0.000") "]"),
-	    &plain));
-	assert_prints(&out, "NAME   TODO  DELAYED  DOING  FAILED  DEAD  FINISH"
-			    "  OLDEST  IN/S  OUT/S\n"
-			    "a         1        2      3       4     0       5"
-			    "   5m12s   0.5    250\n"
-			    "b         0        2      3       4     7       5"
-			    "       -   0.5    250  paused\n"
-			    "(all)     1        4      6       8     7      10"
-			    "   5m12s   1.0    500\n");
-}
-
-static void
-test_queues_of_another_shape(void **state)
-{
-	static const char *const texts[] = {"", "{}", "[1]", "[{}]", "[",
-	    "[{\"name\":\"a\"}]",
-	    "[{\"name\":\"a\",\"counts\":{},\"rates\":{}}]",
-	    "[" QUEUE("a", "false", "1", "-1", "0") "]",
-	    "[" QUEUE("a", "false", "1", "1", "0") "] x"};
-	struct buf out;
-
-	(void)state;
-	buf_init(&out, TEXT_MAX);
-	for (size_t i = 0; i < COUNT_OF(texts); i++) {
-		assert_false(queues_add(&out, span_of(texts[i]), &plain));
-		assert_int_equal(out.len, 0);
-	}
-	buf_clear(&out);
-}
-
-/* ---- objects ---------------------------------------------------------- */
-
-static void
-test_view(void **state)
-{
-	struct buf out;
-
-	(void)state;
-	buf_init(&out, TEXT_MAX);
-	assert_true(view_add(&out,
-	    SPAN("{\"name\":\"m\\u0061il\\n\",\"n\":12345678901234567890,"
-		 "\"policy\":{\"lease_s\":86400,\"dead_age_s\":0},"
-		 "\"error\":null,\"list\":[],\"names\":[\"a\",2],"
-		 "\"queues\":[{\"name\":\"x\"}],"
-		 "\"duties\":[{\"name\":\"doing\",\"runs\":1},{\"runs\":2}],"
-		 "\"payload\":{\"deep\": [1, 2]}}"),
-	    "queues", &plain));
-	assert_prints(&out, "name               mail\\n\n"
-			    "n                  12345678901234567890\n"
-			    "policy.lease_s     86400  (1d)\n"
-			    "policy.dead_age_s  0\n"
-			    "error              -\n"
-			    "list               -\n"
-			    "names              a, 2\n"
-			    "duties.doing.name  doing\n"
-			    "duties.doing.runs  1\n"
-			    "duties.1.runs      2\n"
-			    "payload            {\"deep\": [1, 2]}\n");
-}
-
-static void
-test_view_of_no_object(void **state)
-{
-	static const char *const texts[] = {
-	    "", "[]", "1", "{", "{\"a\":}", "{} x", "{\"a\":\"\xff\"}"};
-	struct buf out;
-
-	(void)state;
-	buf_init(&out, TEXT_MAX);
-	for (size_t i = 0; i < COUNT_OF(texts); i++) {
-		assert_false(view_add(&out, span_of(texts[i]), NULL, &plain));
-		assert_int_equal(out.len, 0);
-	}
-	buf_clear(&out);
-}
-
 int
 main(void)
 {
@@ -339,15 +357,15 @@ main(void)
 	    cmocka_unit_test(test_clean_json),
 	    cmocka_unit_test(test_widths),
 	    cmocka_unit_test(test_seconds),
+	    cmocka_unit_test(test_counts),
 	    cmocka_unit_test(test_when),
 	    cmocka_unit_test(test_columns),
 	    cmocka_unit_test(test_cut_to_width),
+	    cmocka_unit_test(test_columns_that_give_way),
+	    cmocka_unit_test(test_wrapped_column),
+	    cmocka_unit_test(test_pages),
 	    cmocka_unit_test(test_colour),
 	    cmocka_unit_test(test_empty_table),
-	    cmocka_unit_test(test_queues),
-	    cmocka_unit_test(test_queues_of_another_shape),
-	    cmocka_unit_test(test_view),
-	    cmocka_unit_test(test_view_of_no_object),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -65,7 +65,14 @@ test_the_defaults(void **state)
 	assert_int_equal(c->worker_timeout_ms, 60000);
 	assert_int_equal(c->worker_forget_ms, 7 * 24 * 3600 * 1000);
 	assert_int_equal(c->log_level, LOG_INFO);
+	for (int i = 0; i < LOG_COMPONENT_COUNT; i++) {
+		assert_int_equal(c->log_levels[i], LOG_LEVEL_COMMON);
+		assert_string_equal(c->log_files[i], "");
+	}
 	assert_int_equal(c->log_access, ACCESS_FAILED);
+	assert_int_equal(c->log_rate, 100);
+	assert_string_equal(c->log_file, "");
+	assert_string_equal(c->log_file_error, "");
 	assert_int_equal(c->debug_clock_offset_ms, 0);
 	assert_int_equal(c->queue_default.max_tasks, 500000);
 	assert_int_equal(c->queue_default.max_payload, 65536);
@@ -177,6 +184,27 @@ test_a_whole_file(void **state)
 }
 
 static void
+test_where_a_policy_is_from(void **state)
+{
+	enum {
+		LEASE = offsetof(struct queue_policy, lease_ms),
+		KEEP = offsetof(struct queue_policy, finish_keep),
+		MAX = offsetof(struct queue_policy, max_tasks)
+	};
+	struct conf *c = load_ok("[queue]\nlease=1d\n" /* the default, said */
+				 "[queue \"b\"]\nfinish_keep=7\n",
+	    no_args);
+
+	(void)state;
+	assert_true(conf_policy_is_set(c, "b", LEASE));
+	assert_true(conf_policy_is_set(c, "b", KEEP));
+	assert_false(conf_policy_is_set(c, "b", MAX));
+	assert_true(conf_policy_is_set(c, "other", LEASE));
+	assert_false(conf_policy_is_set(c, "other", KEEP));
+	conf_free(c);
+}
+
+static void
 test_a_queue_has_its_policy(void **state)
 {
 	struct conf *c = load_ok("[queue]\nlease=2s\n"
@@ -264,7 +292,24 @@ static const struct {
     {"[log]\nlevel\n", ERR_CONF_SYNTAX, "a.conf:2: expected key = value"},
     {"[log]\n=debug\n", ERR_CONF_UNKNOWN,
 	"a.conf:2: [log] \"\": no such setting; expected one of level, "
-	"access"},
+	"level.COMPONENT, access, rate, file, file.COMPONENT"},
+    {"[log]\nfile.nope = /x\n", ERR_CONF_UNKNOWN,
+	"a.conf:2: [log] file.nope: no such setting; expected one of "
+	"file.access, file.channel, file.conf, file.http, file.janitor, "
+	"file.log, file.loop, file.pg, "
+	"file.queue, file.redis, file.sentinel, file.server, file.store, "
+	"file.task, file.error"},
+    {"[log]\nfile.janitor = x.log\n", ERR_CONF_VALUE,
+	"a.conf:2: [log] file.janitor: expected a path that begins with /, or "
+	"nothing, got \"x.log\""},
+    {"[log]\nlevel.janitor = loud\n", ERR_CONF_VALUE,
+	"a.conf:2: [log] level.janitor: expected error, warn, info or debug, "
+	"or nothing, got \"loud\""},
+    {"[log]\nlevel. = info\n", ERR_CONF_UNKNOWN,
+	"a.conf:2: [log] level.: no such setting; expected one of "
+	"level.access, level.channel, level.conf, level.http, level.janitor, "
+	"level.log, level.loop, level.pg, level.queue, level.redis, "
+	"level.sentinel, level.server, level.store, level.task"},
     {"level = debug\n", ERR_CONF_SYNTAX,
 	"a.conf:1: expected a [section] before the first setting"},
     {"[log\n", ERR_CONF_SYNTAX,
@@ -463,6 +508,32 @@ test_arguments_win(void **state)
 		free(args[i]);
 }
 
+/* Keys with a dot, of both kinds of sources; a queue may be called like one.
+ */
+static void
+test_the_log_by_component(void **state)
+{
+	char *args[] = {xstrdup("--log.file.janitor=/b"),
+	    xstrdup("--log.level.access="), xstrdup("--log.file.error=/e"),
+	    xstrdup("--queue.file.janitor.lease=7s"), NULL};
+	struct conf *c = load_ok("[log]\nfile.janitor = /a\nfile = /c\n"
+				 "level.redis = debug\nlevel.access = warn\n",
+	    args);
+
+	(void)state;
+	assert_string_equal(c->log_file, "/c");
+	assert_string_equal(c->log_files[LOG_COMPONENT_janitor], "/b");
+	assert_string_equal(c->log_files[LOG_COMPONENT_redis], "");
+	assert_string_equal(c->log_file_error, "/e");
+	assert_int_equal(c->log_levels[LOG_COMPONENT_redis], LOG_DEBUG);
+	assert_int_equal(c->log_levels[LOG_COMPONENT_access], LOG_LEVEL_COMMON);
+	assert_int_equal(
+	    conf_queue_policy(c, SPAN("file.janitor"))->lease_ms, 7000);
+	conf_free(c);
+	for (size_t i = 0; args[i] != NULL; i++)
+		free(args[i]);
+}
+
 static void
 test_bad_arguments(void **state)
 {
@@ -472,7 +543,17 @@ test_bad_arguments(void **state)
 	assert_arg_fails("--listen=a.b", ERR_CONF_SYNTAX,
 	    "--listen: expected --section.key=value");
 	assert_arg_fails("--log.levl=info", ERR_CONF_UNKNOWN,
-	    "--log.levl: no such setting; expected one of level, access");
+	    "--log.levl: no such setting; expected one of level, "
+	    "level.COMPONENT, access, rate, file, file.COMPONENT");
+	assert_arg_fails("--log.file.x=/x", ERR_CONF_UNKNOWN,
+	    "--log.file.x: no such setting; expected one of file.access, "
+	    "file.channel, file.conf, file.http, file.janitor, file.log, "
+	    "file.loop, file.pg, "
+	    "file.queue, file.redis, file.sentinel, file.server, file.store, "
+	    "file.task, file.error");
+	assert_arg_fails("--log.file.janitor=x", ERR_CONF_VALUE,
+	    "--log.file.janitor: expected a path that begins with /, or "
+	    "nothing, got \"x\"");
 	assert_arg_fails("--log.level=loud", ERR_CONF_VALUE,
 	    "--log.level: expected error, warn, info or debug, got \"loud\"");
 	assert_arg_fails("--log.x.level=info", ERR_CONF_UNKNOWN,
@@ -493,91 +574,6 @@ test_bad_arguments(void **state)
 	assert_arg_fails("--server.state_dir=/a\nb", ERR_CONF_VALUE,
 	    "--server.state_dir: expected a path that begins with /, got "
 	    "\"/a\\nb\"");
-}
-
-/* ---- channels --------------------------------------------------------- */
-
-static void
-test_channels_and_databases(void **state)
-{
-	struct conf *c = load_ok("[channel]\nbatch=7\non_conflict=update\n"
-				 "[channel \"b\"]\ntable=t\nkey=x\n"
-				 "[postgres]\nconnect_timeout=1s\n"
-				 "[channel \"a\"]\ntable=s.t\nbatch=9\n"
-				 "columns=x:text, y:int8\nkey=x\n"
-				 "database=far\n[postgres \"far\"]\n"
-				 "conninfo=host=far\n[queue \"a\"]\n"
-				 "lease=1h\n",
-	    no_args);
-
-	(void)state;
-	assert_int_equal(c->queue_count, 1);
-	assert_int_equal(c->channel_count, 2);
-	assert_string_equal(c->channels[0].name, "a");
-	assert_string_equal(c->channels[0].table, "s.t");
-	assert_int_equal(c->channels[0].batch, 9);
-	assert_string_equal(c->channels[0].database, "far");
-	assert_int_equal(c->channels[1].batch, 7);
-	assert_int_equal(c->channels[1].on_conflict, CONFLICT_UPDATE);
-	assert_string_equal(c->channels[1].database, "main");
-	assert_int_equal(c->postgres_count, 2);
-	assert_string_equal(c->postgres[0].name, "far");
-	assert_string_equal(c->postgres[0].conninfo, "host=far");
-	assert_int_equal(c->postgres[0].connect_timeout_ms, 1000);
-	assert_string_equal(c->postgres[1].name, "main");
-	assert_string_equal(
-	    conf_where(c, "postgres", "far", "conninfo"), "a.conf:16");
-	conf_free(c);
-}
-
-static void
-test_what_channels_must_say(void **state)
-{
-	(void)state;
-	assert_fails("[channel \"a\"]\nbatch=7\n", ERR_CONF_VALUE,
-	    "a.conf:2: [channel \"a\"] table: expected schema.table: a "
-	    "channel needs one");
-	assert_fails("[channel \"a\"]\ntable=t\ndatabase=b\n", ERR_CONF_VALUE,
-	    "a.conf:3: [channel \"a\"] database: expected the name of a "
-	    "section [postgres \"...\"]");
-	assert_fails("[channel \"a\"]\ntable=t\ncolumns=x:text\nkey=y\n",
-	    ERR_CONF_VALUE,
-	    "a.conf:4: [channel \"a\"] key: expected names that stand in "
-	    "columns");
-	assert_fails("[channel \"a\"]\ntable=t\non_conflict=update\n",
-	    ERR_CONF_VALUE,
-	    "a.conf:2: [channel \"a\"] key: expected names of columns, as "
-	    "on_conflict = update needs them");
-	assert_arg_fails("--channel.a.columns=x:txt", ERR_CONF_VALUE,
-	    "--channel.a.columns: expected name:type, ... with types such as "
-	    "text, int8, float8, numeric, bool, jsonb, timestamptz, each name "
-	    "once, got \"x:txt\"");
-	assert_arg_fails("--channel.a.table=a.b.c", ERR_CONF_VALUE,
-	    "--channel.a.table: expected schema.table, as they are spelled, "
-	    "got \"a.b.c\"");
-	assert_arg_fails("--channel.a.on_conflict=fail", ERR_CONF_VALUE,
-	    "--channel.a.on_conflict: expected ignore or update, got \"fail\"");
-}
-
-static void
-test_channels_stay_as_they_are(void **state)
-{
-	char *args[] = {
-	    xstrdup("--channel.a.table=t"), xstrdup("--channel.b.table=t")};
-	struct conf *c;
-	struct buf why;
-
-	(void)state;
-	buf_init(&why, WHY_MAX);
-	assert_int_equal(conf_load(&c, NULL, args, 1, &why), ERR_OK);
-	assert_int_equal(conf_reload(c, NULL, args, 1, &why), ERR_OK);
-	assert_int_equal(conf_reload(c, NULL, args, 2, &why), ERR_CONF_RELOAD);
-	assert_int_equal(conf_reload(c, NULL, args, 0, &why), ERR_CONF_RELOAD);
-	assert_int_equal(c->channel_count, 1);
-	buf_clear(&why);
-	conf_free(c);
-	free(args[0]);
-	free(args[1]);
 }
 
 /* ---- values ----------------------------------------------------------- */
@@ -807,6 +803,7 @@ main(void)
 	    TEST(test_where_state_belongs),
 	    TEST(test_each_default_is_within_its_range),
 	    TEST(test_a_whole_file),
+	    TEST(test_where_a_policy_is_from),
 	    TEST(test_a_queue_has_its_policy),
 	    TEST(test_names_longer_than_inih_takes),
 	    TEST(test_bad_files),
@@ -816,10 +813,8 @@ main(void)
 	    TEST(test_a_file_on_disk),
 	    TEST(test_a_file_without_end),
 	    TEST(test_arguments_win),
+	    TEST(test_the_log_by_component),
 	    TEST(test_bad_arguments),
-	    TEST(test_channels_and_databases),
-	    TEST(test_what_channels_must_say),
-	    TEST(test_channels_stay_as_they_are),
 	    TEST(test_values_at_their_bounds),
 	    TEST(test_a_socket_path_has_its_length),
 	    TEST(test_reload_changes_what_may),

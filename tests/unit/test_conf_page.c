@@ -125,13 +125,31 @@ read_source(const char *path)
 	return text;
 }
 
+/* What comes once for each component of the log has one section. Its length
+ * up to and with the dot; 0 for other settings. */
+static size_t
+family_len(const struct conf_row *row)
+{
+	const char *dot = strchr(row->key, '.');
+	enum log_component c;
+
+	return dot != NULL && log_component_parse(span_of(dot + 1), &c)
+		   ? (size_t)(dot - row->key) + 1
+		   : 0;
+}
+
 static void
 page_expected(
     const struct conf_row *row, const struct conf_spec *spec, struct buf *out)
 {
 	bool is_empty = row->fallback[0] == '\0';
+	size_t len = family_len(row);
 
-	buf_addf(out, "\n### %s.%s\n\n", row->section, row->key);
+	if (len > 0)
+		buf_addf(out, "\n### %s.%.*sCOMPONENT\n\n", row->section,
+		    (int)len, row->key);
+	else
+		buf_addf(out, "\n### %s.%s\n\n", row->section, row->key);
 	buf_addf(out, "Type: %s. Default: %s%s%s.", row->type,
 	    is_empty ? "" : "`", is_empty ? "empty" : row->fallback,
 	    is_empty ? "" : "`");
@@ -146,7 +164,7 @@ static void
 test_the_page_is_the_table(void **state)
 {
 	char *page = read_source("docs/config.md"), *p = page;
-	size_t count, headings = 0;
+	size_t count, headings = 0, families = 0;
 	const struct conf_row *rows = conf_rows(&count);
 
 	(void)state;
@@ -164,10 +182,31 @@ test_the_page_is_the_table(void **state)
 				 "place:%s",
 			    expected.data);
 		buf_clear(&expected);
+		families += family_len(&rows[i]) > 0;
 	}
+	assert_int_equal(families, 2 * LOG_COMPONENT_COUNT);
+	headings += families - 2; /* two sections stand for all of them */
 	for (p = page; (p = strstr(p, "\n### ")) != NULL; p++)
 		headings++;
 	assert_int_equal(headings, count);
+	free(page);
+}
+
+/* And the components, each with what core/log.def says of it. */
+static void
+test_the_page_has_the_components(void **state)
+{
+	static const char *const lines[] = {
+#define L(name, about) "\n| `" #name "` | " about " |\n",
+#include "core/log.def"
+#undef L
+	};
+	char *page = read_source("docs/config.md");
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(lines); i++)
+		if (strstr(page, lines[i]) == NULL)
+			fail_msg("docs/config.md lacks:%s", lines[i]);
 	free(page);
 }
 
@@ -232,6 +271,7 @@ main(void)
 	    TEST(test_the_table_shows_values_and_sources),
 	    TEST(test_the_table_reads_back),
 	    TEST(test_the_page_is_the_table),
+	    TEST(test_the_page_has_the_components),
 	    TEST(test_the_example_loads),
 	    TEST(test_the_example_shows_what_is_right),
 	};

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "core/buf.h"
 #include "core/err.h"
 #include "core/mem.h"
 
@@ -29,6 +30,49 @@ test_numbers_are_sorted_and_unique(void **state)
 			fail_msg(
 			    "%d stands behind %d", numbers[i], numbers[i - 1]);
 	}
+}
+
+static void
+test_each_has_its_advice(void **state)
+{
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 4096);
+	for (int e = ERR_OK + 1; e < ERR_COUNT; e++) {
+		buf_reset(&out, 4096);
+		err_add_advice(&out, (enum err)e);
+		assert_in_range(out.len, 10, 1000);
+		assert_null(memchr(out.data, '\n', out.len));
+		assert_null(memchr(out.data, '[', out.len));
+		assert_int_not_equal(out.data[0], ' ');
+		assert_int_not_equal(out.data[out.len - 1], '|');
+	}
+	buf_clear(&out);
+}
+
+static void
+assert_advice(enum err e, const char *want)
+{
+	struct buf out;
+
+	buf_init(&out, 4096);
+	err_add_advice(&out, e);
+	buf_add_char(&out, '\0');
+	assert_string_equal(out.data, want);
+	buf_clear(&out);
+}
+
+static void
+test_links_of_advice(void **state)
+{
+	(void)state;
+	assert_advice(ERR_TOKEN_UNKNOWN, "`schedctl token ls` lists them.");
+	assert_advice(ERR_ROUTE_UNKNOWN, "Check the path with api.md.");
+	assert_advice(ERR_TOKEN_MISSING,
+	    "Send `Authorization: Bearer TOKEN`. Operator: "
+	    "operations.md#access says how tokens are made.");
+	assert_advice(ERR_OK, "");
 }
 
 static void
@@ -98,6 +142,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_numbers_are_sorted_and_unique),
+	    cmocka_unit_test(test_each_has_its_advice),
+	    cmocka_unit_test(test_links_of_advice),
 	    cmocka_unit_test(test_no_number_reads_as_a_status),
 	    cmocka_unit_test(test_each_has_its_info),
 	    cmocka_unit_test(test_numbers_that_operators_know),

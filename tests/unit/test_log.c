@@ -125,6 +125,32 @@ test_errno_survives(void **state)
 	assert_int_equal(errno, ENOENT);
 }
 
+static void
+test_a_token_loses_its_secret(void **state)
+{
+	static const char secret[] = "0123456789abcdef0123456789abcdef"
+				     "0123456789abcdef0123456789abcdef";
+	char stars[65];
+
+	(void)state;
+	memset(stars, '*', 64);
+	stars[64] = '\0';
+	log_info("a.b", "path=/x/schedd_0123456789ab_%s/y", secret);
+	assert_memory_equal(
+	    kept_rest(), "info a.b path=/x/schedd_0123456789ab_", 37);
+	assert_memory_equal(kept.text + 25 + 37, stars, 64);
+	assert_string_equal(kept.text + 25 + 37 + 64, "/y");
+	/* The rest of one that was cut, and two of them. */
+	log_info("a.b", "schedd_0123456789ab_01234567 "
+			"schedd_schedd_0123456789ab_012345678");
+	assert_string_equal(kept_rest(),
+	    "info a.b schedd_0123456789ab_******** "
+	    "schedd_schedd_0123456789ab_*********");
+	log_info("a.b", "schedd_log_dropped_total schedd_0123456789ab_no");
+	assert_string_equal(kept_rest(),
+	    "info a.b schedd_log_dropped_total schedd_0123456789ab_no");
+}
+
 /* ---- levels ----------------------------------------------------------- */
 
 static void
@@ -148,16 +174,16 @@ static void
 test_components_have_their_own(void **state)
 {
 	(void)state;
-	log_set_component_level("access", LOG_ERROR);
+	log_set_component_level(LOG_COMPONENT_access, LOG_ERROR);
 	assert_false(log_is_on(LOG_INFO, "access.request"));
 	assert_true(log_is_on(LOG_INFO, "accessory.x"));
 	assert_true(log_is_on(LOG_INFO, "acc.x"));
-	log_set_component_level("redis", LOG_DEBUG);
+	log_set_component_level(LOG_COMPONENT_redis, LOG_DEBUG);
 	assert_true(log_is_on(LOG_DEBUG, "redis.state"));
 	assert_false(log_is_on(LOG_DEBUG, "redisx.state"));
-	log_set_component_level("access", LOG_INFO);
+	log_set_component_level(LOG_COMPONENT_access, LOG_INFO);
 	assert_true(log_is_on(LOG_INFO, "access.request"));
-	log_set_component_level("redis", LOG_INFO);
+	log_set_component_level(LOG_COMPONENT_redis, LOG_LEVEL_COMMON);
 }
 
 static void
@@ -198,7 +224,12 @@ test_values_are_quoted_where_needed(void **state)
 {
 	(void)state;
 	assert_quoted(SPAN("plain-1.2:3"), 64, "plain-1.2:3");
-	assert_quoted(SPAN("caf\xc3\xa9"), 64, "caf\xc3\xa9");
+	assert_quoted(SPAN("caf\xc3\xa9"), 64, "\"caf\xc3\xa9\"");
+	assert_quoted(SPAN("a\xc2\xa0=b"), 64, "\"a\xc2\xa0=b\"");
+	assert_quoted(SPAN("\xe2\x80\xa8\xe2\x80\xae\xe2\x80\x93"), 64,
+	    "\"\\xe2\\x80\\xa8\\xe2\\x80\\xae\xe2\x80\x93\"");
+	assert_quoted(SPAN("\xef\xbb\xbf|\xe2\x81\xa6"), 64,
+	    "\"\\xef\\xbb\\xbf|\\xe2\\x81\\xa6\"");
 	assert_quoted(SPAN(""), 64, "\"\"");
 	assert_quoted((struct span){NULL, 0}, 64, "\"\"");
 	assert_quoted(SPAN("two words"), 64, "\"two words\"");
@@ -313,7 +344,7 @@ test_a_full_pipe_loses_lines_and_says_so(void **state)
 	n = read(fds[0], got, sizeof(got) - 1);
 	assert_true(n > 0);
 	got[n] = '\0';
-	assert_non_null(strstr(got, "warn log.dropped lines=2\n"));
+	assert_non_null(strstr(got, "warn log.dropped lines=2 reason=full\n"));
 	assert_non_null(strstr(got, "info a.b n=3\n"));
 	assert_null(strstr(got, "n=2\n"));
 	close(fds[0]);
@@ -358,6 +389,7 @@ main(void)
 	    TEST(test_a_line_without_values),
 	    TEST(test_what_must_not_stand_in_a_line),
 	    TEST(test_a_long_line_is_cut_at_a_character),
+	    TEST(test_a_token_loses_its_secret),
 	    TEST(test_errno_survives),
 	    TEST(test_levels),
 	    TEST(test_components_have_their_own),

@@ -1,0 +1,604 @@
+/*
+ * A worker's reports; see exec_priv.h. Each is in the spool, on disk, before
+ * it is sent, and until the server has taken it: so it outlives a server that
+ * is away, and us. Those of an earlier run go before anything is taken, as
+ * they could otherwise meet the same task in its next attempt.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <zlib.h>
+
+#include "cli/exec_priv.h"
+#include "cli/rows.h"
+#include "core/arena.h"
+#include "core/clock.h"
+
+enum {
+	ARENA_MAX = 64 << 20,
+	BODY_BYTES = 4 << 20, /* of one request, about */
+	REPORTS_MAX = 1000,   /* and so many of them */
+	SPOOLS_MAX = 256      /* of workers beside us */
+};
+
+/* ---- a record --------------------------------------------------------- */
+
+enum { SERVER, QUEUE, WORKER, KIND, ID, ITEM, FIELDS };
+
+static const struct row_field fields[FIELDS] = {
+    [SERVER] = {"server", false},
+    [QUEUE] = {"queue", false},
+    [WORKER] = {"worker", false},
+    [KIND] = {"kind", false},
+    [ID] = {"id", false},
+    [ITEM] = {"item", true},
+};
+
+static bool
+record_read(const struct spool_record *r, struct arena *a, struct span *f)
+{
+	return row_read_all(
+		   (struct span){r->text, r->len}, a, fields, FIELDS, f) &&
+	       (span_is(f[KIND], "finished") || span_is(f[KIND], "failed")) &&
+	       name_is_valid(f[WORKER]) && id_is_valid(f[ID]) &&
+	       f[ITEM].len > 0;
+}
+
+static struct spool_record *
+record_of(struct list *link)
+{
+	return CONTAINER_OF(link, struct spool_record, link);
+}
+
+/* ---- the spool -------------------------------------------------------- */
+
+/* As mkdir -p, every folder that is made 0700. */
+static bool
+make_folders(char *path)
+{
+	bool ok = true;
+
+	for (char *at = path + 1; ok && *at != '\0'; at++) {
+		if (*at != '/')
+			continue;
+		*at = '\0';
+		ok = mkdir(path, 0700) == 0 || errno == EEXIST;
+		*at = '/';
+	}
+	return ok;
+}
+
+/* "<state folder>/schedctl/QUEUE-SERVER-N.spool": one for each worker that
+ * runs at a time. False without any place to put it. */
+static bool
+default_name(const struct exec *e, unsigned number, struct buf *name)
+{
+	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+	const char *server = client_server(e->c->client);
+
+	if (state != NULL && state[0] == '/')
+		buf_addf(name, "%s/schedctl/", state);
+	else if (home != NULL && home[0] == '/')
+		buf_addf(name, "%s/.local/state/schedctl/", home);
+	else
+		return false;
+	buf_addf(name, "%s-%08lx-%u.spool", e->plan->queue,
+	    (unsigned long)crc32(
+		0, (const Bytef *)server, (uInt)strlen(server)),
+	    number);
+	buf_add_char(name, '\0');
+	return !name->failed;
+}
+
+/* Moves all records of the other spool into ours: on disk here before it is
+ * gone there, as twice is no harm. */
+static enum err
+move_records(struct exec *e, struct spool *other, struct buf *why)
+{
+	struct list *pos;
+	enum err err;
+
+	LIST_FOREACH (pos, spool_records(other)) {
+		struct spool_record *r = record_of(pos);
+
+		(void)spool_add(e->spool, (struct span){r->text, r->len});
+	}
+	err = spool_save(e->spool, why);
+	if (err != ERR_OK)
+		return err;
+	while (!list_is_empty(spool_records(other)))
+		spool_done(other, record_of(spool_records(other)->next));
+	return spool_save(other, why);
+}
+
+/* What another worker left behind becomes ours. */
+static void
+adopt(struct exec *e, const char *name)
+{
+	struct spool *other;
+	enum err err;
+	struct buf why;
+
+	if (access(name, F_OK) != 0)
+		return;
+	buf_init(&why, EXEC_TEXT_MAX);
+	err = spool_open(&other, name, &why);
+	if (err == ERR_OK) {
+		err = move_records(e, other, &why);
+		spool_close(other);
+	}
+	if (err != ERR_OK && err != ERR_STATE_LOCKED)
+		cli_say("spool %.*s", SPAN_ARG(buf_span(&why)));
+	buf_clear(&why);
+}
+
+/* The first one that nobody uses. */
+static enum err
+open_free(struct exec *e, unsigned *number, struct buf *why)
+{
+	enum err err = ERR_STATE_LOCKED;
+	struct buf name;
+
+	buf_init(&name, EXEC_TEXT_MAX);
+	for (*number = 1; err == ERR_STATE_LOCKED && *number <= SPOOLS_MAX;
+	     ++*number) {
+		buf_reset(&name, EXEC_TEXT_MAX);
+		buf_reset(why, EXEC_TEXT_MAX);
+		if (default_name(e, *number, &name)) {
+			(void)make_folders(name.data);
+			err = spool_open(&e->spool, name.data, why);
+		} else {
+			buf_add_str(why, "there is no state folder (HOME is "
+					 "not set): --spool FILE is needed");
+			err = ERR_USAGE;
+		}
+	}
+	buf_clear(&name);
+	return err;
+}
+
+/* Takes along what is in others that nobody uses: of workers that ran beside
+ * ours, and were not started again. */
+static enum err
+open_default(struct exec *e, struct buf *why)
+{
+	unsigned number;
+	enum err err = open_free(e, &number, why);
+	struct buf name;
+
+	buf_init(&name, EXEC_TEXT_MAX);
+	for (; err == ERR_OK && number <= SPOOLS_MAX; number++) {
+		buf_reset(&name, EXEC_TEXT_MAX);
+		if (default_name(e, number, &name))
+			adopt(e, name.data);
+	}
+	buf_clear(&name);
+	return err;
+}
+
+/* Is every record one of ours? Another queue's, or for another server, would
+ * be refused there and lost. */
+static bool
+check_records(struct exec *e, struct buf *why)
+{
+	struct arena *a = arena_new(ARENA_MAX);
+	struct span f[FIELDS];
+	struct list *pos, *tmp;
+	bool ok = true;
+
+	LIST_FOREACH_SAFE (pos, tmp, spool_records(e->spool)) {
+		struct spool_record *r = record_of(pos);
+
+		if (!record_read(r, a, f)) {
+			spool_set_aside(e->spool, r);
+			e->lost++;
+		} else if (ok && (!span_is(f[QUEUE], e->plan->queue) ||
+				     !span_is(f[SERVER],
+					 client_server(e->c->client)))) {
+			buf_addf(why,
+			    "'%s' holds reports of queue '%.*s' at %.*s",
+			    spool_file(e->spool), SPAN_ARG(f[QUEUE]),
+			    SPAN_ARG(f[SERVER]));
+			ok = false;
+		}
+	}
+	arena_free(a);
+	return ok;
+}
+
+static void
+tell_spool(const struct exec *e)
+{
+	uint64_t damaged = spool_damaged(e->spool);
+
+	if (damaged > 0)
+		cli_say("%s was damaged in %llu places: what cannot be read is "
+			"in %s.aside",
+		    spool_file(e->spool), (unsigned long long)damaged,
+		    spool_file(e->spool));
+	if (!exec_report_is_empty(e) && !e->c->quiet)
+		cli_say("%zu reports of an earlier run go first",
+		    exec_report_count(e));
+}
+
+enum cli_exit
+exec_report_open(struct exec *e)
+{
+	struct buf why;
+	enum err err;
+
+	buf_init(&why, EXEC_TEXT_MAX);
+	err = e->plan->spool != NULL
+		  ? spool_open(&e->spool, e->plan->spool, &why)
+		  : open_default(e, &why);
+	if (err == ERR_OK && !check_records(e, &why))
+		err = ERR_USAGE;
+	if (err != ERR_OK)
+		cli_say("spool %.*s", SPAN_ARG(buf_span(&why)));
+	else
+		tell_spool(e);
+	e->is_replaying = err == ERR_OK && !exec_report_is_empty(e);
+	e->is_unsure = e->is_replaying;
+	buf_clear(&why);
+	return err == ERR_OK ? CLI_DONE : CLI_USAGE;
+}
+
+/* ---- adding ----------------------------------------------------------- */
+
+static void
+add_record(struct exec *e, const struct exec_task *t, const char *kind,
+    struct span item)
+{
+	struct buf text;
+
+	buf_init(&text, EXEC_BODY_MAX);
+	buf_add_str(&text, "{\"server\":");
+	buf_add_json(&text, span_of(client_server(e->c->client)));
+	buf_addf(&text,
+	    ",\"queue\":\"%s\",\"worker\":\"%s\",\"kind\":\"%s\",\"id\":",
+	    e->plan->queue, e->plan->worker, kind);
+	buf_add_json(&text, span_of(t->id));
+	buf_add_str(&text, ",\"item\":");
+	buf_add_span(&text, item);
+	buf_add_char(&text, '}');
+	/* A record is a line. In JSON a line break is a blank. */
+	for (size_t i = 0; i < text.len; i++)
+		if (text.data[i] == '\n' || text.data[i] == '\r')
+			text.data[i] = ' ';
+	(void)spool_add(e->spool, buf_span(&text));
+	e->has_unsaved = true;
+	buf_clear(&text);
+}
+
+void
+exec_report_finished(
+    struct exec *e, const struct exec_task *t, struct span result)
+{
+	struct buf item;
+
+	buf_init(&item, EXEC_BODY_MAX);
+	buf_add_str(&item, "{\"id\":");
+	buf_add_json(&item, span_of(t->id));
+	if (result.len > 0) {
+		buf_add_str(&item, ",\"result\":");
+		buf_add_span(&item, result);
+	}
+	buf_add_char(&item, '}');
+	add_record(e, t, "finished", buf_span(&item));
+	buf_clear(&item);
+}
+
+void
+exec_report_failed(
+    struct exec *e, const struct exec_task *t, struct span error, bool retry)
+{
+	struct buf item;
+
+	buf_init(&item, EXEC_BODY_MAX);
+	buf_add_str(&item, "{\"id\":");
+	buf_add_json(&item, span_of(t->id));
+	buf_add_str(&item, ",\"error\":");
+	buf_add_json(&item, error);
+	if (!retry)
+		buf_add_str(&item, ",\"retry\":false");
+	buf_add_char(&item, '}');
+	add_record(e, t, "failed", buf_span(&item));
+	buf_clear(&item);
+}
+
+bool
+exec_report_settle(struct exec *e, const char *id)
+{
+	struct arena *a = arena_new(ARENA_MAX);
+	struct list *pos, *tmp;
+	struct span f[FIELDS];
+	bool is_finished = false;
+	size_t at = 0;
+
+	LIST_FOREACH_SAFE (pos, tmp, spool_records(e->spool)) {
+		struct spool_record *r = record_of(pos);
+
+		bool is_under_way = at++ < e->reporting;
+
+		if (!record_read(r, a, f) || !span_is(f[ID], id))
+			continue;
+		if (span_is(f[KIND], "finished")) {
+			is_finished = true;
+		} else if (!is_under_way) {
+			/* The failure was taken, or its lease is over: it
+			 * would be taken for that of this attempt. */
+			spool_done(e->spool, r);
+			e->has_unsaved = true;
+		}
+	}
+	arena_free(a);
+	return is_finished;
+}
+
+size_t
+exec_report_count(const struct exec *e)
+{
+	struct list *pos;
+	size_t count = 0;
+
+	LIST_FOREACH (pos, spool_records(e->spool))
+		count++;
+	return count;
+}
+
+bool
+exec_report_is_empty(const struct exec *e)
+{
+	return e->spool == NULL || list_is_empty(spool_records(e->spool));
+}
+
+/* ---- answers ---------------------------------------------------------- */
+
+static void
+save(struct exec *e)
+{
+	struct buf why;
+
+	buf_init(&why, EXEC_TEXT_MAX);
+	if (spool_save(e->spool, &why) == ERR_OK) {
+		e->has_unsaved = e->is_told_unsaved = false;
+	} else if (!e->is_told_unsaved) {
+		e->is_told_unsaved = true;
+		cli_say("%.*s: reports are in memory only",
+		    SPAN_ARG(buf_span(&why)));
+	}
+	buf_clear(&why);
+}
+
+/* The reports that were under way are taken, or refused one by one. */
+static void
+drop_reported(struct exec *e)
+{
+	for (; e->reporting > 0; e->reporting--)
+		spool_done(e->spool, record_of(spool_records(e->spool)->next));
+	save(e);
+	if (exec_report_is_empty(e)) {
+		e->is_replaying = false;
+		e->one_by_one = false;
+	}
+}
+
+/* Is that the report of a failure, of those under way? */
+static bool
+is_failure(struct exec *e, struct arena *a, struct span id)
+{
+	struct list *pos = spool_records(e->spool)->next;
+	struct span f[FIELDS];
+
+	for (size_t n = e->reporting; n > 0; n--, pos = pos->next)
+		if (record_read(record_of(pos), a, f) && span_eq(f[ID], id))
+			return span_is(f[KIND], "failed");
+	return false;
+}
+
+static void
+say_refused(struct exec *e, struct arena *a, struct span id,
+    const struct cli_error *error)
+{
+	struct buf text;
+
+	/* A failure that is reported once more, as the first answer was lost,
+	 * is refused where the first was taken; a finish is not. */
+	if (e->is_unsure && is_failure(e, a, id)) {
+		if (!e->c->quiet)
+			cli_say("%.*s: its failure was reported before",
+			    SPAN_ARG(id));
+		return;
+	}
+	e->lost++;
+	buf_init(&text, EXEC_TEXT_MAX);
+	cli_add_error(&text, error);
+	cli_say("%.*s: its report is not taken: %.*s", SPAN_ARG(id),
+	    SPAN_ARG(buf_span(&text)));
+	buf_clear(&text);
+}
+
+static bool
+read_refused(struct exec *e, struct span list, struct arena *a)
+{
+	static const struct row_field of_one[] = {
+	    {"id", false}, {"error", true}};
+	struct cli_error error;
+	struct span f[2];
+	struct scan s;
+	bool ok;
+
+	scan_init(&s, list);
+	ok = scan_array(&s);
+	while (ok && scan_item(&s)) {
+		ok = row_read(&s, a, of_one, 2, f) &&
+		     cli_read_error_object(f[1], a, &error);
+		if (ok)
+			say_refused(e, a, f[0], &error);
+	}
+	return ok && scan_end(&s) == ERR_OK;
+}
+
+static void
+report_apply(struct exec *e, struct span body)
+{
+	static const struct row_field counts[] = {{"finished", false},
+	    {"failed", false}, {"dead", false}, {"refused", false}};
+	struct arena *a = arena_new(ARENA_MAX);
+	uint64_t finished, failed, dead;
+	struct span f[4];
+
+	if (row_read_all(body, a, counts, 4, f) &&
+	    scan_to_u64(f[0], &finished) && scan_to_u64(f[1], &failed) &&
+	    scan_to_u64(f[2], &dead) && read_refused(e, f[3], a)) {
+		e->finished += finished;
+		e->failed += failed;
+		e->dead += dead;
+		drop_reported(e);
+		e->is_unsure = e->is_replaying;
+	} else {
+		e->reporting = 0;
+		e->report.due_us = INT64_MAX;
+		exec_fail(e, cli_bad_answer(e->c, "expected a report's"));
+	}
+	arena_free(a);
+}
+
+/* 400 or 413: one of them is what the server does not take. */
+static void
+report_faulty(struct exec *e, const struct client_answer *answer)
+{
+	if (e->reporting > 1) {
+		e->one_by_one = true;
+		e->reporting = 0;
+		return;
+	}
+	(void)cli_refused(e->c, answer);
+	cli_say("this report is in %s.aside", spool_file(e->spool));
+	spool_set_aside(e->spool, record_of(spool_records(e->spool)->next));
+	e->reporting = 0;
+	e->lost++;
+	drop_reported(e);
+}
+
+static void
+report_on_answer(const struct wire_result *result, void *arg)
+{
+	struct exec *e = arg;
+	int status = result->answer.status;
+
+	e->report.call = NULL;
+	if (!exec_reached(e, result)) {
+		e->reporting = 0;
+		e->is_unsure = true;
+		return;
+	}
+	if (status == 504)
+		e->is_unsure = true;
+	e->report.due_us = 0;
+	if (status == 200) {
+		report_apply(e, result->answer.body);
+		return;
+	}
+	if (status == 400 || status == 413) {
+		report_faulty(e, &result->answer);
+		return;
+	}
+	e->reporting = 0;
+	if (!exec_is_busy(e, &e->report, &result->answer)) {
+		e->report.due_us = INT64_MAX;
+		exec_fail(e, CLI_REFUSED);
+	}
+}
+
+/* ---- sending ---------------------------------------------------------- */
+
+struct lists {
+	struct buf finished, failed;
+};
+
+static void
+lists_add(struct lists *l, const struct span *f)
+{
+	struct buf *list =
+	    span_is(f[KIND], "finished") ? &l->finished : &l->failed;
+
+	if (list->len > 0)
+		buf_add_char(list, ',');
+	buf_add_span(list, f[ITEM]);
+}
+
+static bool
+is_among(const struct span *ids, size_t n, struct span id)
+{
+	for (size_t i = 0; i < n; i++)
+		if (span_eq(ids[i], id))
+			return true;
+	return false;
+}
+
+/* As many as go together, from the first on: of one worker, each id once. */
+static size_t
+collect(struct exec *e, struct arena *a, struct lists *l, struct span *worker)
+{
+	size_t max = e->one_by_one ? 1 : REPORTS_MAX, n = 0;
+	struct span f[FIELDS], ids[REPORTS_MAX];
+	struct list *pos;
+
+	LIST_FOREACH (pos, spool_records(e->spool)) {
+		if (n == max || l->finished.len + l->failed.len > BODY_BYTES)
+			break;
+		/* Each was looked at before, or made here. */
+		ASSERT(record_read(record_of(pos), a, f));
+		if (n == 0)
+			*worker = f[WORKER];
+		else if (!span_eq(*worker, f[WORKER]) ||
+			 is_among(ids, n, f[ID]))
+			break;
+		ids[n++] = f[ID];
+		lists_add(l, f);
+	}
+	return n;
+}
+
+static void
+report_build(struct exec *e)
+{
+	struct arena *a = arena_new(1 << 30);
+	struct buf *body = &e->report.body;
+	struct span worker = SPAN("");
+	struct lists l;
+
+	buf_init(&l.finished, EXEC_BODY_MAX);
+	buf_init(&l.failed, EXEC_BODY_MAX);
+	e->reporting = collect(e, a, &l, &worker);
+	buf_reset(body, EXEC_TEXT_MAX);
+	buf_addf(body, "{\"worker\":\"%.*s\",\"finished\":[", SPAN_ARG(worker));
+	buf_add_span(body, buf_span(&l.finished));
+	buf_add_str(body, "],\"failed\":[");
+	buf_add_span(body, buf_span(&l.failed));
+	buf_add_str(body, "]}");
+	buf_clear(&l.finished);
+	buf_clear(&l.failed);
+	arena_free(a);
+}
+
+void
+exec_report_send(struct exec *e)
+{
+	int64_t now = clock_mono_us_fresh();
+
+	if (e->has_unsaved)
+		save(e);
+	if (e->report.call != NULL || exec_report_is_empty(e) ||
+	    now < e->report.due_us || now < e->away_until_us)
+		return;
+	report_build(e);
+	exec_post(
+	    e, &e->report, exec_path_of(e, "report"), 0, report_on_answer);
+}
