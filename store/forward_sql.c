@@ -216,6 +216,34 @@ sql_fast(struct buf *out, const struct forward *f)
 	buf_clear(&lists);
 }
 
+/* What stands before and behind a piece's INSERT. A block of the batch is cut
+ * out once, since to cut a piece the database walks to it. */
+static const char piece_begin[] =
+    "size_ := least(64, n_all_ - b_ * 64);\n"
+    "FOR i_ IN REVERSE (size_ + 15) / 16 - 1 .. 0 LOOP\n"
+    "top_ := top_ + 1; los_[top_] := i_ * 16 + 1; "
+    "his_[top_] := least(size_, i_ * 16 + 16);\n"
+    "END LOOP;\n"
+    "WHILE top_ > 0 LOOP\n"
+    "l_ := los_[top_]; h_ := his_[top_]; top_ := top_ - 1;\n"
+    "BEGIN\n";
+static const char piece_end[] =
+    ";\nGET DIAGNOSTICS more_ = ROW_COUNT; done_ := done_ + more_;\n"
+    "EXCEPTION WHEN OTHERS THEN\n"
+    "GET STACKED DIAGNOSTICS st_ = RETURNED_SQLSTATE, "
+    "msg_ = MESSAGE_TEXT;\n"
+    "IF left(st_, 2) NOT IN ('21', '22', '23', '44', '54') AND "
+    "st_ <> 'P0001' THEN RAISE; END IF;\n"
+    "IF l_ = h_ THEN bad_ := bad_ || jsonb_build_array("
+    "jsonb_build_array(ids_[b_ * 64 + l_], st_, left(msg_, 300)));\n"
+    "ELSE m_ := (l_ + h_) / 2;\n"
+    "top_ := top_ + 1; los_[top_] := m_ + 1; his_[top_] := h_;\n"
+    "top_ := top_ + 1; los_[top_] := l_; his_[top_] := m_;\n"
+    "END IF;\n"
+    "END;\n"
+    "END LOOP;\n"
+    "END LOOP;\n";
+
 /*
  * The same for a batch in which a row is bad: pieces of it, each undone and
  * halved when it fails, down to the row. In the database, so that a bad row
@@ -227,46 +255,32 @@ add_body(struct buf *out, const struct forward *f)
 	struct buf lists;
 
 	buf_init(&lists, 64 * 1024);
-	for (size_t i = 0; i < f->table.count; i++)
-		buf_addf(&lists, "%sa%zu[l_:h_]", i > 0 ? ", " : "", i);
-	buf_add_char(&lists, '\0');
 	buf_add_str(out,
 	    "\n#variable_conflict use_column\n"
 	    "DECLARE los_ int[] := '{}'; his_ int[] := '{}'; l_ int; h_ int; "
-	    "m_ int; top_ int := 0; st_ text; msg_ text; con_ text; "
-	    "col_ text; more_ int8; done_ int8 := 0; "
-	    "bad_ jsonb := refused_::jsonb;\n"
-	    "BEGIN\n"
+	    "m_ int; top_ int := 0; size_ int; st_ text; msg_ text; "
+	    "more_ int8; done_ int8 := 0; bad_ jsonb := refused_::jsonb; "
+	    "n_all_ int := coalesce(array_length(ids_, 1), 0);\n");
+	for (size_t i = 0; i < f->table.count; i++) {
+		buf_addf(out, "c%zu_ text[]; ", i);
+		buf_addf(&lists, "%sc%zu_[l_:h_]", i > 0 ? ", " : "", i);
+	}
+	buf_add_char(&lists, '\0');
+	buf_add_str(out,
+	    "\nBEGIN\n"
 	    "PERFORM 1 FROM schedd.position WHERE spool = spool_ AND "
 	    "channel = channel_ AND at = old_ FOR UPDATE;\n"
 	    "IF NOT FOUND THEN RETURN QUERY SELECT false, ''::text, ''::text, "
 	    "''::text, 0::int8; RETURN; END IF;\n"
 	    "SET CONSTRAINTS ALL IMMEDIATE;\n"
-	    "m_ := coalesce(array_length(ids_, 1), 0);\n"
-	    "FOR i_ IN REVERSE (m_ + 7) / 8 - 1 .. 0 LOOP\n"
-	    "top_ := top_ + 1; los_[top_] := i_ * 8 + 1; "
-	    "his_[top_] := least(m_, i_ * 8 + 8);\n"
-	    "END LOOP;\n"
-	    "WHILE top_ > 0 LOOP\n"
-	    "l_ := los_[top_]; h_ := his_[top_]; top_ := top_ - 1;\n"
-	    "BEGIN\n");
+	    "FOR b_ IN 0 .. (n_all_ + 63) / 64 - 1 LOOP\n");
+	for (size_t i = 0; i < f->table.count; i++)
+		buf_addf(
+		    out, "c%zu_ := a%zu[b_ * 64 + 1 : b_ * 64 + 64];\n", i, i);
+	buf_add_str(out, piece_begin);
 	add_insert(out, f, lists.data, "");
+	buf_add_str(out, piece_end);
 	buf_add_str(out,
-	    ";\nGET DIAGNOSTICS more_ = ROW_COUNT; done_ := done_ + more_;\n"
-	    "EXCEPTION WHEN OTHERS THEN\n"
-	    "GET STACKED DIAGNOSTICS st_ = RETURNED_SQLSTATE, "
-	    "msg_ = MESSAGE_TEXT, con_ = CONSTRAINT_NAME, "
-	    "col_ = COLUMN_NAME;\n"
-	    "IF left(st_, 2) NOT IN ('21', '22', '23', '44', '54') AND "
-	    "st_ <> 'P0001' THEN RAISE; END IF;\n"
-	    "IF l_ = h_ THEN bad_ := bad_ || jsonb_build_array("
-	    "jsonb_build_array(ids_[l_], st_, left(msg_, 300)));\n"
-	    "ELSE m_ := (l_ + h_) / 2;\n"
-	    "top_ := top_ + 1; los_[top_] := m_ + 1; his_[top_] := h_;\n"
-	    "top_ := top_ + 1; los_[top_] := l_; his_[top_] := m_;\n"
-	    "END IF;\n"
-	    "END;\n"
-	    "END LOOP;\n"
 	    "UPDATE schedd.position SET at = new_, refused = bad_::text, "
 	    "changed_at = now() WHERE spool = spool_ AND "
 	    "channel = channel_;\n"
