@@ -4,7 +4,8 @@
 /*
  * What the parts of a worker share: exec.c (the loop, stopping), exec_take.c
  * (tasks and their commands), exec_lease.c (extending, heartbeats),
- * exec_report.c (reports and their spool), exec_tell.c (messages).
+ * exec_report.c (reports), exec_spool.c (where they are kept), exec_tell.c
+ * (messages).
  */
 
 #include "cli/exec.h"
@@ -12,6 +13,7 @@
 #include "cli/signals.h"
 #include "cli/spool.h"
 #include "cli/wire.h"
+#include "core/arena.h"
 
 enum {
 	EXEC_BODY_MAX = 64 << 20,
@@ -115,9 +117,26 @@ void exec_beat_send(struct exec *e);
 /* When the next lease is to be extended; INT64_MAX = none. */
 int64_t exec_extend_due_us(const struct exec *e);
 
+/* ---- exec_spool.c ----------------------------------------------------- */
+
+/* The members of a record. */
+enum {
+	REPORT_SERVER,
+	REPORT_QUEUE,
+	REPORT_WORKER,
+	REPORT_KIND, /* "finished" or "failed" */
+	REPORT_ID,
+	REPORT_ITEM, /* as the API takes it */
+	REPORT_FIELDS
+};
+/* False when it is none of ours. */
+bool exec_record_read(
+    const struct spool_record *r, struct arena *a, struct span *f);
+struct spool_record *exec_record_of(struct list *link);
+enum cli_exit exec_report_open(struct exec *e);
+
 /* ---- exec_report.c ---------------------------------------------------- */
 
-enum cli_exit exec_report_open(struct exec *e);
 /* A member of a report's list: an object with the task's id. */
 void exec_report_finished(
     struct exec *e, const struct exec_task *t, struct span result);

@@ -2,9 +2,9 @@
 #define SCHEDD_CLI_PUSH_PRIV_H
 
 /*
- * What the parts of a push share: push.c (the loop: reading, sending,
- * waiting), push_batch.c (one batch: its requests and their answers) and
- * push_tell.c (what became of each line, told).
+ * What the parts of a push share: push.c (the loop: sending, waiting, what is
+ * through), push_read.c (lines become tasks), push_batch.c (one batch: its
+ * requests and their answers) and push_tell.c (what became of each line, told).
  */
 
 #include "cli/lines.h"
@@ -83,6 +83,21 @@ struct push {
 	bool is_interrupted, is_cut;
 	enum cli_exit stop; /* anything but DONE: nothing more is sent */
 };
+
+/* ---- push.c ----------------------------------------------------------- */
+
+bool push_is_stopping(const struct push *p);
+/* Says why, and sends nothing more. */
+void push_stop(struct push *p, enum cli_exit why, const struct buf *text);
+
+/* ---- push_read.c ------------------------------------------------------ */
+
+/* Lines into the batch, until it is full or there are none. */
+void push_read(struct push *p);
+/* The batch that lines go into; NULL when enough of them are under way. */
+struct push_batch *push_filling(struct push *p);
+/* It is sent as it is. */
+void push_seal(struct push *p);
 
 /* ---- push_batch.c ----------------------------------------------------- */
 

@@ -270,20 +270,20 @@ struct span
 push_resume_id(const struct push_resume *r, char dst[PUSH_RESUME_ID_MAX])
 {
 	static const char digits[] = "0123456789abcdef";
-	char *end = dst + PUSH_RESUME_ID_MAX, *at = end;
+	size_t at = PUSH_RESUME_ID_MAX;
 	uint64_t count = r->count;
 
 	/* From its end: for each line once, and printf takes its time. */
 	for (unsigned i = 0; i < 8; i++)
-		*--at = digits[r->last >> (4 * i) & 15];
-	*--at = '-';
+		dst[--at] = digits[r->last >> (4 * i) & 15];
+	dst[--at] = '-';
 	do
-		*--at = digits[count % 10];
+		dst[--at] = digits[count % 10];
 	while ((count /= 10) > 0);
-	*--at = '-';
+	dst[--at] = '-';
 	at -= SEED_LEN;
-	memcpy(at, r->seed, SEED_LEN);
-	return (struct span){at, (size_t)(end - at)};
+	memcpy(dst + at, r->seed, SEED_LEN);
+	return (struct span){dst + at, PUSH_RESUME_ID_MAX - at};
 }
 
 /* ---- writing ---------------------------------------------------------- */

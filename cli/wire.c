@@ -136,15 +136,14 @@ call_new(struct wire *w)
 static struct wire_call *
 call_get(struct wire *w)
 {
-	size_t i = 0;
-
-	while (
-	    i < WIRE_CALLS_MAX && w->calls[i] != NULL && w->calls[i]->is_busy)
-		i++;
-	ASSERT(i < WIRE_CALLS_MAX);
-	if (w->calls[i] == NULL)
-		w->calls[i] = call_new(w);
-	return w->calls[i];
+	for (size_t i = 0; i < WIRE_CALLS_MAX; i++) {
+		if (w->calls[i] == NULL)
+			w->calls[i] = call_new(w);
+		if (!w->calls[i]->is_busy)
+			return w->calls[i];
+	}
+	ASSERT(!"more requests at a time than there may be");
+	return NULL;
 }
 
 struct wire_call *
