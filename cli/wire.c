@@ -136,14 +136,16 @@ call_new(struct wire *w)
 static struct wire_call *
 call_get(struct wire *w)
 {
-	for (size_t i = 0; i < WIRE_CALLS_MAX; i++) {
-		if (w->calls[i] == NULL)
-			w->calls[i] = call_new(w);
-		if (!w->calls[i]->is_busy)
-			return w->calls[i];
-	}
-	ASSERT(!"more requests at a time than there may be");
-	return NULL;
+	size_t i = 0;
+
+	while (i + 1 < WIRE_CALLS_MAX && w->calls[i] != NULL &&
+	       w->calls[i]->is_busy)
+		i++;
+	if (w->calls[i] == NULL)
+		w->calls[i] = call_new(w);
+	/* The caller has no more under way than there may be. */
+	ASSERT(!w->calls[i]->is_busy);
+	return w->calls[i];
 }
 
 struct wire_call *
