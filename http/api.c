@@ -5,11 +5,12 @@
 #include "core/rfc3339.h"
 #include "http/auth.h"
 
-struct store_worker
-api_worker(struct req *req, struct span name)
+void
+api_worker(struct req *req, struct span name, struct store_worker *out)
 {
-	return (struct store_worker){
-	    name, req_caller(req)->queues, req_peer(req)};
+	out->name = name;
+	out->queues = req_caller(req)->queues;
+	out->addr = req_peer(req);
 }
 
 void

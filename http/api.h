@@ -44,7 +44,7 @@ req_fn api_version;
 req_fn api_openapi;
 
 /* The worker of that name, as this request speaks for it. */
-struct store_worker api_worker(struct req *req, struct span name);
+void api_worker(struct req *req, struct span name, struct store_worker *out);
 
 /* Begins to read the request's body. */
 void api_body(struct req *req, struct body *b);

@@ -57,7 +57,7 @@ api_report(struct req *req)
 		api_refuse(req, &b);
 		return;
 	}
-	worker = api_worker(req, w->worker);
+	api_worker(req, w->worker, &worker);
 	store_worker_seen(req_store(req), &worker);
 	if (w->item_count == 0) {
 		api_add_report(req_out(req), NULL, NULL, 0);
@@ -101,7 +101,7 @@ api_extend(struct req *req)
 		api_refuse(req, &b);
 		return;
 	}
-	worker = api_worker(req, w->worker);
+	api_worker(req, w->worker, &worker);
 	store_worker_seen(req_store(req), &worker);
 	store_extend(req_store(req), req_param(req, "queue"), w->worker, w->ids,
 	    w->id_count, w->lease_ms, extend_on_stored, r);

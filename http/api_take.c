@@ -38,7 +38,7 @@ take_start(struct take *t)
 	struct store *store = req_store(t->req);
 	struct work_body *w = &t->body;
 
-	t->worker = api_worker(t->req, w->worker);
+	api_worker(t->req, w->worker, &t->worker);
 	store_worker_seen(store, &t->worker);
 	t->op.queue = req_param(t->req, "queue");
 	t->op.worker = w->worker;

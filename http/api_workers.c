@@ -15,7 +15,7 @@ static store_count_cb remove_on_done;
 void
 api_workers_heartbeat(struct req *req)
 {
-	struct store_worker worker = api_worker(req, req_param(req, "worker"));
+	struct store_worker worker;
 	struct span details = SPAN("");
 	struct body b;
 
@@ -25,6 +25,7 @@ api_workers_heartbeat(struct req *req)
 		api_refuse(req, &b);
 		return;
 	}
+	api_worker(req, req_param(req, "worker"), &worker);
 	store_worker_heartbeat(
 	    req_store(req), &worker, details, heartbeat_on_noted, req);
 }
