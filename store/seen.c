@@ -362,12 +362,28 @@ flown_again(struct worker_table *t, struct flown *item)
 		list_add_tail(&t->later, &w->write);
 }
 
-/* What became of one; its heartbeats go to ended. */
+static void
+heartbeats_end(struct sighting *w, enum err err, struct list *ended)
+{
+	struct list *pos, *tmp;
+
+	LIST_FOREACH_SAFE (pos, tmp, &w->waiting) {
+		struct done *d = CONTAINER_OF(pos, struct done, link);
+
+		list_del(pos);
+		list_add_tail(ended, pos);
+		CONTAINER_OF(d, struct heartbeat, done)->err = err;
+	}
+}
+
+/*
+ * What became of one. Its heartbeats go to ended, unless no more was written
+ * than its name: what became of them is to come.
+ */
 static void
 flown_end(struct worker_table *t, struct flown *item, struct list *ended)
 {
 	struct sighting *w = item->who;
-	struct list *pos, *tmp;
 
 	w->flights--;
 	if (item->err == ERR_OK) {
@@ -380,13 +396,8 @@ flown_end(struct worker_table *t, struct flown *item, struct list *ended)
 	} else if (w->is_known) {
 		flown_again(t, item);
 	}
-	LIST_FOREACH_SAFE (pos, tmp, &w->waiting) {
-		struct done *d = CONTAINER_OF(pos, struct done, link);
-
-		list_del(pos);
-		list_add_tail(ended, pos);
-		CONTAINER_OF(d, struct heartbeat, done)->err = item->err;
-	}
+	if (item->kind == SEEN_BEAT)
+		heartbeats_end(w, item->err, ended);
 	free(item->details);
 	if (!w->is_known && is_idle(w))
 		table_drop(t, w);

@@ -80,6 +80,58 @@ case_workers_flood(struct world *w)
 	    test_redis_integer(&w->redis, "ZCARD sched:workers"), 7501);
 }
 
+/* What it is told is what became of the heartbeat, not of what it said before:
+ * as no more than a name it would be refused. */
+static void
+case_heartbeat_behind_another(struct world *w)
+{
+	const struct store_worker late = {
+	    SPAN("late"), SPAN("*"), "127.0.0.1:1"};
+	struct seen ticked = {0}, s = {0};
+
+	assert_int_equal(
+	    test_redis_integer(&w->redis, "ZADD sched:workers 1 a 1 b 1 c"), 3);
+	store_worker_seen(w->store, &late);
+	store_tick(w->store, on_count, &ticked);
+	store_worker_heartbeat(w->store, &late, SPAN(""), on_done, &s);
+	wait_for(w, &s);
+	assert_int_equal(s.err, ERR_OK);
+	assert_int_equal(test_redis_integer(&w->redis, "ZCARD sched:beats"), 1);
+	if (ticked.calls == 0)
+		wait_for(w, &ticked);
+}
+
+/* The other way round: it is not told that it is in when only its name is. */
+static void
+case_heartbeat_not_let_in(struct world *w)
+{
+	const struct store_worker late = {
+	    SPAN("late"), SPAN("*"), "127.0.0.1:1"};
+	struct seen ticked = {0}, s = {0};
+
+	assert_int_equal(test_redis_integer(&w->redis,
+			     "ZADD sched:beats 9e15 a 9e15 b 9e15 c 9e15 d"),
+	    4);
+	store_worker_seen(w->store, &late);
+	store_tick(w->store, on_count, &ticked);
+	store_worker_heartbeat(w->store, &late, SPAN(""), on_done, &s);
+	wait_for(w, &s);
+	assert_int_equal(s.err, ERR_TOO_MANY_WORKERS);
+	if (ticked.calls == 0)
+		wait_for(w, &ticked);
+}
+
+static void
+run_few(void **state)
+{
+	void (*const *fn)(struct world *) = *state;
+	struct world w;
+
+	world_begin(&w, false, "--limits.max_workers=4");
+	(*fn)(&w);
+	world_end(&w);
+}
+
 static void
 run_case(void **state)
 {
@@ -94,11 +146,14 @@ run_case(void **state)
 int
 main(void)
 {
-	static void (*cases[])(struct world *) = {
-	    case_workers, case_workers_flood};
+	static void (*cases[])(struct world *) = {case_workers,
+	    case_workers_flood, case_heartbeat_behind_another,
+	    case_heartbeat_not_let_in};
 	struct CMUnitTest tests[] = {
 	    {"workers", run_case, NULL, NULL, &cases[0]},
 	    {"workers_flood", run_case, NULL, NULL, &cases[1]},
+	    {"heartbeat_behind_another", run_few, NULL, NULL, &cases[2]},
+	    {"heartbeat_not_let_in", run_few, NULL, NULL, &cases[3]},
 	};
 
 	return cmocka_run_group_tests_name("workers", tests, NULL, NULL);
