@@ -165,11 +165,6 @@ class Gate:
 
 
 class Terminal:
-    """schedctl with all three streams on a terminal of its own, as a person
-    has it: what is typed arrives as keys, Ctrl-C as a signal."""
-
-
-class Terminal:
     """schedctl (or another program) with all three streams on a terminal of
     its own, as a person has it: what is typed arrives as keys, Ctrl-C as a
     signal."""

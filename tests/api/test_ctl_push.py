@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -618,7 +619,13 @@ def test_push_progress_widths(schedd, queue, tmp_path, columns):
     source = tmp_path / "in"
     source.write_text("".join(f"{i}\n" for i in range(15000)))
     words = ["--server", url_of(schedd), "task", "push", queue.name, "--file", str(source)]
-    code, out = in_terminal([*words, "--batch", "20"], columns=columns)
+    terminal = Terminal(*words, "--batch", "20", columns=columns)
+    drawn = terminal.wait_for("pushed")
+    terminal.process.send_signal(signal.SIGSTOP)
+    time.sleep(1.1)  # what is left is told after a second
+    terminal.process.send_signal(signal.SIGCONT)
+    code, out = terminal.end()
+    out = drawn.string[: drawn.end()] + out
     assert code == 0
     drawn = [d.split(b"\r")[0] for d in out.split(b"\r\x1b[K") if b"pushed" in d]
     assert drawn and max(map(len, drawn)) < columns

@@ -64,11 +64,13 @@ class Screen:
 
     def wait_for(self, test, limit=20):
         """Until the text matches (a regular expression), or test(screen) is
-        true."""
+        true. Looked at when nothing more comes: half a picture is none."""
 
         def there():
             self.terminal.read(0.02)
-            self._feed()
+            if self.terminal.out:
+                self._feed()
+                return None
             if callable(test):
                 return test(self)
             return re.search(test, self.text, re.M)
