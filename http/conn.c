@@ -109,8 +109,7 @@ conn_set_class(struct conn *c, enum conn_class class)
 
 /* ---- opening ---------------------------------------------------------- */
 
-/* NULL (and the socket closed) when memory is short. */
-static struct conn *
+struct conn *
 conn_new(struct server *s, int fd, const char *peer, unsigned flags)
 {
 	struct bufferevent *bev = conn_make_bev(s, fd, flags);
@@ -130,6 +129,7 @@ conn_new(struct server *s, int fd, const char *peer, unsigned flags)
 	c->class_at_us = clock_mono_us();
 	list_init(&c->flush_link);
 	list_init(&c->writer_link);
+	list_init(&c->extra_link);
 	list_init(&c->reqs);
 	list_init(&c->link);
 	parser_init(&c->parser);
@@ -168,21 +168,6 @@ conn_refuse(struct conn *c, enum err err, const char *why)
 	req_refuse(req, err, why == NULL ? "" : why);
 }
 
-void
-conn_open_refused(
-    struct server *s, int fd, const char *peer, unsigned flags, enum err err)
-{
-	struct conn *c = conn_new(s, fd, peer, flags);
-
-	if (c == NULL)
-		return;
-	c->is_extra = true;
-	s->extra_count++;
-	conn_stop_reading(c, CLOSE_TOO_MANY, true);
-	conn_refuse(c, err, NULL);
-	conn_settle(c);
-}
-
 /* ---- closing ---------------------------------------------------------- */
 
 static const char *
@@ -217,7 +202,7 @@ conn_account_close(struct conn *c, enum close_reason reason)
 		    1 + metric_series(METRIC_HTTP_CLOSED, reason_name(reason));
 	metric_add_series(METRIC_HTTP_CLOSED, *slot - 1, 1);
 	s->conn_count--;
-	s->extra_count -= c->is_extra;
+	s->extra_count -= c->refusal != ERR_OK;
 	if (c->from != NULL)
 		peer_leave(c->from);
 	metric_set(METRIC_HTTP_CONNECTIONS, (double)s->conn_count);
@@ -288,6 +273,7 @@ conn_close(struct conn *c, enum close_reason reason)
 	c->bev = NULL;
 	list_del(&c->flush_link);
 	list_del(&c->writer_link);
+	list_del(&c->extra_link);
 	list_del(&c->link);
 	list_add_tail(&s->orphans, &c->link);
 	conn_abandon_reqs(c);
@@ -361,7 +347,7 @@ conn_refuse_head(struct conn *c, struct req *req, enum err err)
 {
 	if (!is_skippable(c, err))
 		conn_stop_reading(c, CLOSE_REFUSED, true);
-	else
+	else if (c->refusal == ERR_OK)
 		c->skips_body = true;
 	req_refuse(req, err, req->detail);
 }
@@ -379,6 +365,8 @@ conn_on_head(struct conn *c)
 	c->piece_at_us = clock_mono_us();
 	if (!head->keep_alive)
 		conn_stop_reading(c, CLOSE_ANSWERED, false);
+	if (c->refusal != ERR_OK)
+		conn_stop_reading(c, CLOSE_TOO_MANY, true);
 	err = req_open(req, head);
 	if (err != ERR_OK) {
 		conn_refuse_head(c, req, err);
@@ -523,6 +511,8 @@ conn_discard(struct conn *c)
 static enum conn_class
 conn_find_class(struct conn *c)
 {
+	if (c->refusal != ERR_OK && !c->is_closing)
+		return CLASS_EXTRA;
 	if (c->is_shaking)
 		return CLASS_HANDSHAKE;
 	if (!conn_is_in_head(c))

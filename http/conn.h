@@ -24,14 +24,17 @@ enum { CONN_PEER_MAX = 64 };
 
 /* Takes the socket. peer is copied; flags: LISTEN_ bits. */
 void conn_open(struct server *s, int fd, const char *peer, unsigned flags);
-/* Answers with the error before anything was asked, then closes. */
-void conn_open_refused(
+/* One beyond the caps: answers what the server says of itself to everybody,
+ * and all else with the error; then closes. */
+void conn_open_extra(
     struct server *s, int fd, const char *peer, unsigned flags, enum err err);
 /* Closes at once, telling requests that are under way. */
 void conn_close(struct conn *c, enum close_reason reason);
 
 const char *conn_peer(const struct conn *c);
 unsigned conn_flags(const struct conn *c);
+/* What all but such questions are answered with; ERR_OK within the caps. */
+enum err conn_refusal(const struct conn *c);
 /* Is this request's answer to be the last, with Connection: close? */
 bool conn_closes_after(struct conn *c, const struct req *req);
 /* The request's answer is built; called last in req_reply. */
@@ -42,6 +45,8 @@ void conns_flush(struct server *s);
 /* False when it closed many and more are due. */
 bool conns_sweep(struct server *s);
 void conns_close_idle(struct server *s);
+/* Closes those on reserved descriptors that nothing is under way for. */
+void conns_end_surplus(struct server *s);
 void conns_free(struct server *s);
 /* Closes those with a request under way whose token is no longer good. */
 void conns_close_revoked(struct server *s);

@@ -3,7 +3,8 @@
 
 /*
  * The inside of a connection: conn.c reads, conn_write.c writes, conn_tls.c
- * shakes hands, conn_sweep.c keeps the deadlines.
+ * shakes hands, conn_sweep.c keeps the deadlines, conn_extra.c has those
+ * beyond the caps.
  */
 
 #include "http/conn.h"
@@ -19,8 +20,9 @@ struct conn {
 	struct list link; /* on the list of its class, or orphans */
 	struct list flush_link;
 	struct list writer_link;
+	struct list extra_link; /* beyond the caps */
 	struct server *server;
-	struct peer *from;       /* NULL beyond the cap */
+	struct peer *from;       /* NULL beyond the caps */
 	struct bufferevent *bev; /* NULL once closed */
 	struct parser parser;
 	struct list reqs; /* oldest first, until their answer is written */
@@ -42,7 +44,7 @@ struct conn {
 	bool skips_body;          /* of a request that was refused */
 	bool is_fresh;            /* what it waits for began anew */
 	bool is_leaving;          /* inside conn_close */
-	bool is_extra;            /* beyond the cap */
+	enum err refusal;         /* of one beyond the caps, else ERR_OK */
 	unsigned flags;           /* LISTEN_ bits */
 	char peer[CONN_PEER_MAX];
 };
@@ -51,6 +53,9 @@ struct evbuffer *conn_input(struct conn *c);
 struct evbuffer *conn_output(struct conn *c);
 bool conn_has_input(struct conn *c);
 bool conn_has_output(struct conn *c);
+/* NULL (and the socket closed) when memory is short. */
+struct conn *conn_new(
+    struct server *s, int fd, const char *peer, unsigned flags);
 /* The oldest request; there is one. */
 struct req *conn_first(struct conn *c);
 /* No body is being read. */
@@ -69,6 +74,9 @@ void conn_go_on(struct conn *c);
 /* The same without reading. */
 void conn_settle(struct conn *c);
 void conn_free(struct conn *c);
+
+/* One beyond the caps that asked nothing in time. */
+void conn_extra_late(struct conn *c);
 
 /* The transport of a new connection; NULL when memory is short. */
 struct bufferevent *conn_make_bev(struct server *s, int fd, unsigned flags);

@@ -8,6 +8,7 @@
 
 enum {
 	BODY_TIME_US = 30000000,   /* a body may take this, plus its size */
+	EXTRA_TIME_US = 1000000,   /* beyond the caps, to ask something */
 	LINGER_QUIET_US = 5000000, /* of a client that sends nothing more */
 	CLOSES_MAX = 64 /* in one go, which takes half a millisecond */
 };
@@ -93,6 +94,11 @@ conns_sweep(struct server *s)
 	while (
 	    left > 0 && (c = class_late(s, CLASS_HANDSHAKE, head_us)) != NULL) {
 		conn_close(c, CLOSE_HANDSHAKE);
+		left--;
+	}
+	while (left > 0 &&
+	       (c = class_late(s, CLASS_EXTRA, EXTRA_TIME_US)) != NULL) {
+		conn_extra_late(c);
 		left--;
 	}
 	while (left > 0 && (c = class_late(s, CLASS_HEAD, head_us)) != NULL) {

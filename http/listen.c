@@ -27,9 +27,9 @@
 enum {
 	LISTENERS_MAX = 16,
 	BACKLOG = 4096,
-	REST_MS = 200,    /* when descriptors are short */
-	ACCEPT_MAX = 64,  /* in one go: half a millisecond */
-	SURPLUS_MAX = 16, /* turned away in one go */
+	REST_MS = 200,   /* when descriptors are short */
+	ACCEPT_MAX = 64, /* in one go: half a millisecond */
+	RESERVE_MAX = 8, /* descriptors for when there are none */
 	SAY_AGAIN_US = 10000000,
 	ADDR_MAX = 128 /* "unix:" and sun_path, "tls:[v6]:port" */
 };
@@ -55,7 +55,8 @@ struct listeners {
 	struct listen_calls calls;
 	struct listener items[LISTENERS_MAX];
 	size_t count;
-	int reserve_fd;
+	int reserve[RESERVE_MAX];
+	size_t reserve_count;
 	struct timer rest_timer;
 	int64_t said_at_us; /* when the shortage was logged last */
 };
@@ -283,24 +284,57 @@ print_peer(char *dst, size_t size, int fd, const union address *a)
 		   : LISTEN_FROM_HERE;
 }
 
-/* With the reserved descriptor given up there is one to accept with. */
 static void
-turn_away(struct listeners *ls, int listen_fd)
+reserve_fill(struct listeners *ls)
 {
 	int fd;
 
-	if (ls->reserve_fd < 0)
-		return;
-	close(ls->reserve_fd);
-	for (int i = 0; i < SURPLUS_MAX; i++) {
-		fd = accept4(
-		    listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	while (ls->reserve_count < RESERVE_MAX) {
+		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 		if (fd < 0)
 			break;
-		ls->calls.on_surplus(fd, ls->calls.arg);
-		close(fd);
+		ls->reserve[ls->reserve_count++] = fd;
 	}
-	ls->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void
+reserve_close(struct listeners *ls)
+{
+	while (ls->reserve_count > 0)
+		close(ls->reserve[--ls->reserve_count]);
+}
+
+/* 0, or why there is no client: errno. */
+static int
+accept_client(struct listener *l, unsigned more_flags)
+{
+	struct listeners *ls = l->owner;
+	char peer[ADDR_MAX];
+	unsigned flags;
+	union address a = {0};
+	socklen_t len = sizeof(a);
+	int fd = accept4(l->fd, &a.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd < 0)
+		return errno;
+	flags = l->flags | more_flags | print_peer(peer, sizeof(peer), fd, &a);
+	ls->calls.on_client(fd, peer, flags, ls->calls.arg);
+	return 0;
+}
+
+/* With reserved descriptors given up there are some to accept with. They come
+ * back as these clients are told and leave. */
+static void
+accept_surplus(struct listener *l)
+{
+	struct listeners *ls = l->owner;
+
+	ls->calls.on_shortage(ls->calls.arg);
+	reserve_close(ls);
+	for (int i = 0; i < RESERVE_MAX; i++)
+		if (accept_client(l, LISTEN_SURPLUS) != 0)
+			break;
+	reserve_fill(ls);
 }
 
 /* Descriptors or memory are short: all listeners rest. */
@@ -316,7 +350,7 @@ listen_on_shortage(struct listener *l, int error)
 		ls->said_at_us = now;
 	}
 	if (error == EMFILE || error == ENFILE)
-		turn_away(ls, l->fd);
+		accept_surplus(l);
 	for (size_t i = 0; i < ls->count; i++)
 		event_del(ls->items[i].ev);
 	timer_arm_ms(&ls->rest_timer, REST_MS);
@@ -327,6 +361,8 @@ listen_on_rested(void *arg)
 {
 	struct listeners *ls = arg;
 
+	/* Before a client takes what became free. */
+	reserve_fill(ls);
 	for (size_t i = 0; i < ls->count; i++)
 		ASSERT(event_add(ls->items[i].ev, NULL) == 0);
 }
@@ -335,24 +371,14 @@ listen_on_rested(void *arg)
 static bool
 accept_one(struct listener *l)
 {
-	struct listeners *ls = l->owner;
-	char peer[ADDR_MAX];
-	unsigned flags;
-	union address a = {0};
-	socklen_t len = sizeof(a);
-	int fd = accept4(l->fd, &a.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int error = accept_client(l, 0);
 
-	if (fd >= 0) {
-		flags = l->flags | print_peer(peer, sizeof(peer), fd, &a);
-		ls->calls.on_client(fd, peer, flags, ls->calls.arg);
-		return true;
-	}
 	/* One that left, or was refused, while it waited. */
-	if (errno == EINTR || errno == ECONNABORTED || errno == EPERM ||
-	    errno == EPROTO)
+	if (error == 0 || error == EINTR || error == ECONNABORTED ||
+	    error == EPERM || error == EPROTO)
 		return true;
-	if (errno != EAGAIN)
-		listen_on_shortage(l, errno);
+	if (error != EAGAIN)
+		listen_on_shortage(l, error);
 	return false;
 }
 
@@ -421,7 +447,7 @@ listeners_open(struct listeners **out, struct loop *loop, const char *addrs,
 	ls->loop = loop;
 	ls->calls = *calls;
 	timer_init(&ls->rest_timer, loop, listen_on_rested, ls);
-	ls->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	reserve_fill(ls);
 	do
 		err = listener_open(ls, addr_cut(&addrs), why);
 	while (err == ERR_OK && *addrs != '\0');
@@ -445,8 +471,7 @@ listeners_close(struct listeners *ls)
 		close(ls->items[i].fd);
 	}
 	timer_clear(&ls->rest_timer);
-	if (ls->reserve_fd >= 0)
-		close(ls->reserve_fd);
+	reserve_close(ls);
 	free(ls);
 }
 

@@ -4,9 +4,9 @@
 /*
  * Listening sockets: "host:port" with an IP literal or localhost, port 0 for
  * a free one, "[::1]:port", both with "tls:" before them, "unix:/path". An
- * address beyond this machine must have it. When descriptors are short, a
- * reserved one serves to turn clients away, and accepting rests a while
- * instead of spinning.
+ * address beyond this machine must have it. When descriptors are short, a few
+ * reserved ones serve for clients that are only told so, and accepting rests a
+ * while instead of spinning.
  */
 
 #include <stddef.h>
@@ -19,18 +19,19 @@ struct listeners;
 
 /* What is known of a client by the socket it came through. */
 enum {
-	LISTEN_LOCAL = 1u << 0,    /* that listens to this machine only */
-	LISTEN_TLS = 1u << 1,      /* and speaks TLS */
-	LISTEN_OWNER = 1u << 2,    /* a unix socket's peer: our user, or root */
-	LISTEN_FROM_HERE = 1u << 3 /* the client is on this machine */
+	LISTEN_LOCAL = 1u << 0, /* that listens to this machine only */
+	LISTEN_TLS = 1u << 1,   /* and speaks TLS */
+	LISTEN_OWNER = 1u << 2, /* a unix socket's peer: our user, or root */
+	LISTEN_FROM_HERE = 1u << 3, /* the client is on this machine */
+	LISTEN_SURPLUS = 1u << 4    /* its descriptor is a reserved one */
 };
 
 struct listen_calls {
 	/* A client: the socket is now the callee's. flags: LISTEN_ bits. */
 	void (*on_client)(int fd, const char *peer, unsigned flags, void *arg);
-	/* A client that there is no descriptor for: may be told so, without
-	 * waiting, before it is closed. */
-	void (*on_surplus)(int fd, void *arg);
+	/* Descriptors are short: those that surplus clients have had for a
+	 * while are to be given back, for the next ones. */
+	void (*on_shortage)(void *arg);
 	void *arg;
 };
 

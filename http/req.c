@@ -165,6 +165,13 @@ req_set_target(struct req *req, struct span target, struct span *query)
 	return ERR_OK;
 }
 
+/* Is it asked whether the server is well? */
+static bool
+is_about_us(enum err err, const struct route *route)
+{
+	return err == ERR_OK && route != NULL && route->role == ROLE_ANY;
+}
+
 static enum err
 req_find_route(
     struct req *req, const struct parser_head *head, struct span query)
@@ -178,6 +185,8 @@ req_find_route(
 	}
 	err = route_find(req->arena, req->method, req->path, &req->match);
 	route = req->match.route;
+	if (conn_refusal(req->conn) != ERR_OK && !is_about_us(err, route))
+		return conn_refusal(req->conn);
 	if (err == ERR_OK)
 		err = auth_check(req, head->authorization, &req->caller);
 	if (err != ERR_OK)

@@ -3,10 +3,7 @@
 #include "http/server.h"
 
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "core/id.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "http/conn.h"
@@ -18,48 +15,10 @@
 
 enum {
 	SWEEP_MS = 250,
-	ACCESS_LINE_MAX = 4096, /* its parts' bounds sum up to less */
-	EXTRA_MAX = 64 /* connections beyond the cap that are told so */
+	ACCESS_LINE_MAX = 4096 /* its parts' bounds sum up to less */
 };
 
 /* ---- accepting -------------------------------------------------------- */
-
-/* A client that gets no connection of its own: the answer is thrown in
- * whole, and whether it arrives is left to luck. */
-static void
-throw_in(int fd, enum err err)
-{
-	struct buf body, all;
-	char id[ID_MADE_LEN + 1];
-
-	buf_init(&body, 1024);
-	buf_init(&all, 2048);
-	id_make(id);
-	buf_add_str(&body, "{\"error\":");
-	err_print_json(&body, err, SPAN(""));
-	buf_add_char(&body, '}');
-	buf_addf(&all,
-	    "HTTP/1.1 %d Try Again Later\r\n"
-	    "Content-Type: application/json\r\n"
-	    "Content-Length: %zu\r\n"
-	    "X-Request-Id: %s\r\n"
-	    "Retry-After: 1\r\n"
-	    "Connection: close\r\n\r\n",
-	    err_info(err)->http, body.len, id);
-	buf_add_span(&all, buf_span(&body));
-	ASSERT(!all.failed);
-	(void)send(fd, all.data, all.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-	buf_clear(&body);
-	buf_clear(&all);
-}
-
-/* There is no descriptor for it. */
-static void
-server_on_surplus(int fd, void *arg)
-{
-	(void)arg;
-	throw_in(fd, ERR_TOO_MANY_CONNS);
-}
 
 static enum err
 server_check_room(const struct server *s, const char *peer)
@@ -77,19 +36,22 @@ static void
 server_on_client(int fd, const char *peer, unsigned flags, void *arg)
 {
 	struct server *s = arg;
-	enum err err = server_check_room(s, peer);
+	enum err err = ERR_TOO_MANY_CONNS;
 
-	if (err == ERR_OK) {
+	if ((flags & LISTEN_SURPLUS) == 0)
+		err = server_check_room(s, peer);
+	if (err == ERR_OK)
 		conn_open(s, fd, peer, flags);
-	} else if (s->extra_count < EXTRA_MAX) {
-		conn_open_refused(s, fd, peer, flags, err);
-	} else {
-		if ((flags & LISTEN_TLS) == 0)
-			throw_in(fd, err);
-		close(fd);
-	}
+	else
+		conn_open_extra(s, fd, peer, flags, err);
 	if (s->conn_count > 0 && !timer_is_armed(&s->sweep_timer))
 		timer_arm_ms(&s->sweep_timer, SWEEP_MS);
+}
+
+static void
+server_on_shortage(void *arg)
+{
+	conns_end_surplus(arg);
 }
 
 /* One timer for all deadlines; none while nobody is connected. */
@@ -257,6 +219,7 @@ server_new(struct loop *loop, const struct conf *conf, struct store *store)
 	s->peers = peers_new();
 	for (size_t i = 0; i < COUNT_OF(s->classes); i++)
 		list_init(&s->classes[i]);
+	list_init(&s->extras);
 	list_init(&s->writers);
 	list_init(&s->flushes);
 	list_init(&s->orphans);
@@ -276,7 +239,7 @@ server_open(struct server **out, struct loop *loop, const struct conf *conf,
     struct store *store, struct buf *why)
 {
 	struct server *s = server_new(loop, conf, store);
-	struct listen_calls calls = {server_on_client, server_on_surplus, s};
+	struct listen_calls calls = {server_on_client, server_on_shortage, s};
 	char quoted[256];
 	const char *addr;
 	enum err err;

@@ -17,6 +17,7 @@
 enum conn_class {
 	CLASS_IDLE,      /* the first byte of a request: http.idle_timeout */
 	CLASS_HANDSHAKE, /* the end of TLS's: http.header_timeout */
+	CLASS_EXTRA,     /* beyond the caps, its head: 1 s */
 	CLASS_HEAD,      /* the rest of a head: http.header_timeout */
 	CLASS_BODY,      /* the rest of a body: 30 s and http.min_rate */
 	CLASS_BUSY,      /* us, or the client to read its answers */
@@ -58,7 +59,8 @@ struct server {
 	struct list flushes; /* by flush_link: answers to hand over */
 	struct list orphans; /* by link: closed, but requests are under way */
 	size_t conn_count;   /* open ones */
-	size_t extra_count;  /* of them, beyond the cap, being told so */
+	struct list extras;  /* of them, beyond the caps, by extra_link */
+	size_t extra_count;
 	struct peers *peers; /* of the others, by address */
 	struct budget budget;
 	struct post flush_post;

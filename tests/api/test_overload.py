@@ -104,6 +104,65 @@ def test_more_than_can_be_told_one_by_one_are_told_all_the_same(place):
             assert client.get("/readyz").status == 200
 
 
+def asked(schedd, path, source="127.0.0.2"):
+    """The answer to one GET on a connection of its own."""
+    with From(schedd, source) as raw:
+        raw.send(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")
+        return raw.receive()
+
+
+def check_watched(schedd, status, name):
+    """Full as it is: who asks whether it is well hears it, once; the rest is
+    refused, also what never says anything, and nothing of it stays."""
+    for path in ("/healthz", "/readyz"):
+        got = asked(schedd, path)
+        assert (got.status, got.json["ok"]) == (200, True)
+        assert got.headers["Connection"] == "close"
+    for path in ("/v1/version", "/v1/queues", "/nowhere", "/healthz/x"):
+        asked(schedd, path).refused(status, name)
+    with From(schedd, "127.0.0.2") as raw:
+        raw.send("POST /v1/queues/q/tasks HTTP/1.1\r\nHost: x\r\n")
+        raw.send('Content-Length: 13\r\n\r\n{"payload":1}')
+        raw.receive().refused(status, name)
+        assert raw.at_end()
+    with From(schedd, "127.0.0.2") as raw:
+        raw.send("GET /healthz HTTP/1.1\r\nHost: ")  # and no more
+        began = time.monotonic()
+        raw.receive().refused(status, name)
+        assert time.monotonic() - began < 3 * SLOW
+    with From(schedd, "127.0.0.2") as raw:
+        raw.send(PING + PING)
+        assert raw.receive().status == 200
+        assert raw.at_end()
+
+
+FULL = {
+    "connections": ({"http": {"max_connections": 3}}, 503, "TOO_MANY_CONNS"),
+    "address": ({"limits": {"max_per_address": 3}}, 429, "TOO_MANY_PER_ADDR"),
+}
+
+
+@pytest.mark.parametrize("full", FULL)
+def test_a_full_server_says_that_it_is_well(place, full):
+    """At either cap, with as many silent clients as are kept besides."""
+    settings, status, name = FULL[full]
+    schedd = place.schedd(settings)
+    with ExitStack() as stack:
+        raws = [stack.enter_context(From(schedd, "127.0.0.2")) for _ in range(3)]
+        assert all(is_served(raw) for raw in raws)
+        check_watched(schedd, status, name)
+        silent = [stack.enter_context(From(schedd, "127.0.0.2")) for _ in range(150)]
+        assert asked(schedd, "/readyz").status == 200
+        raws[0].send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        page = raws[0].receive().body.decode()
+        count = int(page.split("\nschedd_http_connections ")[1].split("\n")[0])
+        assert count <= 3 + 64
+        for raw in silent:
+            raw.receive().refused(status, name)
+            raw.sock.close()
+        assert all(is_served(raw) for raw in raws)
+
+
 # -- memory -------------------------------------------------------------------
 
 
@@ -430,6 +489,9 @@ def test_no_descriptors_left(place):
             assert queue.take_ids(lease_s=1, count=1) in ([], ["a"])
             time.sleep(0.1)
         busy = (schedd.cpu_s() - before) / (time.monotonic() - began)
+        for path in ("/healthz", "/readyz"):
+            assert asked(schedd, path).status == 200
+        asked(schedd, "/v1/queues").refused(503, "TOO_MANY_CONNS")
         assert busy < 0.2 * SLOW, f"{busy:.0%} of a processor"
         for raw in raws:
             if is_readable(raw):

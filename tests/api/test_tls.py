@@ -199,6 +199,30 @@ def test_half_handshakes_are_bounded(here, ca):
 # -- speed ---------------------------------------------------------------
 
 
+def test_a_full_server_says_that_it_is_well(place, ca, pair):
+    """Over TLS as without; who never shakes hands is gone after a moment."""
+    schedd = place.schedd(
+        settings(pair, max_connections=1), args=TLS_HERE, ready=False
+    )
+    schedd.client = lambda **more: Client(schedd.addr, tls=ca.context(), **more)
+    schedd.wait_ready()
+
+    def asked(path):
+        with schedd.client() as client:
+            return client.get(path)
+
+    with schedd.client() as client:
+        assert client.get("/healthz").status == 200
+        idle = [connect(schedd.addr) for _ in range(70)]
+        for _ in range(3):
+            assert asked("/healthz").status == asked("/readyz").status == 200
+            asked("/v1/queues").refused(503, "TOO_MANY_CONNS")
+        for sock in idle:
+            sock.settimeout(5 * SLOW)
+            assert sock.recv(1) == b""
+            sock.close()
+
+
 def test_a_request_costs_no_delayed_acknowledgement(here):
     with here.client() as client:
         client.get("/healthz")

@@ -94,6 +94,7 @@ static const struct route rig_routes[] = {
 	{METHOD_GET,  "/empty",          rig_on_empty, ROLE_ANY, SCOPE_NONE, 0, "", ""},
 	{METHOD_GET,  "/q/{queue}/fail", rig_on_fail,  ROLE_ANY, SCOPE_QUEUE, 0, "", ""},
 	{METHOD_GET,  "/full",           rig_on_full,  ROLE_ANY, SCOPE_NONE, 0, "after", ""},
+	{METHOD_GET,  "/known",          rig_on_hello, ROLE_KNOWN, SCOPE_NONE, 0, "", ""},
 	{METHOD_GET,  "/peer",           rig_on_peer,  ROLE_ANY, SCOPE_NONE, 0, "", ""},
 };
 /* clang-format on */

@@ -152,9 +152,14 @@ test_cap(void **state)
 	client_open(&b);
 	client_works(&b);
 	client_open(&c);
-	client_send(&c, GET("/hello"));
+	client_send(&c, GET("/known"));
 	client_error(&c, ERR_TOO_MANY_CONNS, NULL);
 	assert_true(client_has_header(&c, "Retry-After: 1"));
+	assert_true(client_has_header(&c, "Connection: close"));
+	client_end(&c);
+	client_close(&c);
+	client_open(&c);
+	client_works(&c); /* what everybody may ask, once */
 	assert_true(client_has_header(&c, "Connection: close"));
 	client_end(&c);
 	client_close(&c);
@@ -182,6 +187,9 @@ test_cap_of_extra(void **state)
 	for (size_t i = 0; i < N; i++)
 		client_open(&many[i]);
 	rig_wait_conns(most);
+	client_open(&b);
+	client_works(&b); /* the oldest of the silent ones made room */
+	client_close(&b);
 	for (size_t i = 0; i < N; i++) {
 		client_error(&many[i], ERR_TOO_MANY_CONNS, NULL);
 		client_close(&many[i]);
@@ -236,7 +244,7 @@ test_crowd(void **state)
 static void
 test_short_descriptors(void **state)
 {
-	enum { N = 3 };
+	enum { N = 30 }; /* more than there are reserved descriptors */
 	static struct client many[N];
 	int fds[N], filler[256], low = 0;
 	struct rlimit old, less;
@@ -253,8 +261,12 @@ test_short_descriptors(void **state)
 	while (low < 256 && (filler[low] = dup(0)) >= 0)
 		low++;
 	assert_int_equal(errno, EMFILE);
-	for (int i = 0; i < N; i++) {
+	for (int i = 0; i < N; i++)
 		client_open_on(&many[i], fds[i]);
+	client_works(&many[N - 1]); /* behind all that are silent */
+	client_end(&many[N - 1]);
+	client_send(&many[N - 2], GET("/known"));
+	for (int i = 0; i < N - 1; i++) {
 		client_error(&many[i], ERR_TOO_MANY_CONNS, NULL);
 		client_end(&many[i]);
 	}
