@@ -87,6 +87,7 @@ struct conf {
 	char *http_tls_cert;
 	char *http_tls_key;
 	char *http_tls_client_ca;
+	char *http_allowed_hosts; /* separated by commas */
 	uint64_t http_max_connections;
 	uint64_t http_max_body;
 	uint64_t http_header_timeout_ms;

@@ -38,7 +38,10 @@ enum {
 	SEEN_LENGTH = 1u << 1,
 	SEEN_CODING = 1u << 2,
 	SEEN_CLOSE = 1u << 3,
-	SEEN_AUTHORIZATION = 1u << 4
+	SEEN_AUTHORIZATION = 1u << 4,
+	SEEN_ORIGIN = 1u << 5,
+	SEEN_FETCH_SITE = 1u << 6,
+	SEEN_TYPE = 1u << 7
 };
 
 /* What a byte may be part of: tokens, field values, targets, Host. */
@@ -161,7 +164,14 @@ read_version(struct parser *p, struct span v)
 	return true;
 }
 
-/* Spans of the line become offsets from the beginning of the input. */
+/* As an offset from the beginning of the input. */
+static void
+keep(struct parser_place *place, const char *in, struct span value)
+{
+	place->at = (uint32_t)(value.p - in);
+	place->len = (uint32_t)value.len;
+}
+
 static bool
 read_line(struct parser *p, const char *in, struct span line)
 {
@@ -183,10 +193,8 @@ read_line(struct parser *p, const char *in, struct span line)
 	if (target.p[0] != '/' &&
 	    !(span_is(target, "*") && span_is(method, "OPTIONS")))
 		return bad(p, "the target must begin with '/'");
-	p->method.at = (uint32_t)(method.p - in);
-	p->method.len = (uint32_t)method.len;
-	p->target.at = (uint32_t)(target.p - in);
-	p->target.len = (uint32_t)target.len;
+	keep(&p->method, in, method);
+	keep(&p->target, in, target);
 	return true;
 }
 
@@ -202,10 +210,11 @@ see_once(struct parser *p, uint8_t bit, const char *why)
 }
 
 static bool
-read_host(struct parser *p, struct span value)
+read_host(struct parser *p, const char *in, struct span value)
 {
 	if (!see_once(p, SEEN_HOST, "there is more than one Host"))
 		return false;
+	keep(&p->host, in, value);
 	return is_all(value, HOST) || bad(p, "Host is not a host");
 }
 
@@ -296,8 +305,7 @@ read_request_id(struct parser *p, const char *in, struct span value)
 		    strchr("!#$%&'*+^`|~", c) != NULL)
 			return;
 	}
-	p->request_id.at = (uint32_t)(value.p - in);
-	p->request_id.len = (uint32_t)value.len;
+	keep(&p->request_id, in, value);
 }
 
 static bool
@@ -306,8 +314,35 @@ read_authorization(struct parser *p, const char *in, struct span value)
 	if (!see_once(
 		p, SEEN_AUTHORIZATION, "there is more than one Authorization"))
 		return false;
-	p->authorization.at = (uint32_t)(value.p - in);
-	p->authorization.len = (uint32_t)value.len;
+	keep(&p->authorization, in, value);
+	return true;
+}
+
+static bool
+read_origin(struct parser *p, const char *in, struct span value)
+{
+	if (!see_once(p, SEEN_ORIGIN, "there is more than one Origin"))
+		return false;
+	keep(&p->origin, in, value);
+	return true;
+}
+
+static bool
+read_fetch_site(struct parser *p, const char *in, struct span value)
+{
+	if (!see_once(
+		p, SEEN_FETCH_SITE, "there is more than one Sec-Fetch-Site"))
+		return false;
+	keep(&p->fetch_site, in, value);
+	return true;
+}
+
+static bool
+read_type(struct parser *p, const char *in, struct span value)
+{
+	if (!see_once(p, SEEN_TYPE, "there is more than one Content-Type"))
+		return false;
+	keep(&p->type, in, value);
 	return true;
 }
 
@@ -319,17 +354,21 @@ read_known(
 	switch (name.len) {
 	case 4:
 		if (is_word(name, SPAN("Host")))
-			return read_host(p, value);
+			return read_host(p, in, value);
 		break;
 	case 6:
 		if (is_word(name, SPAN("Expect")))
 			return read_expect(p, value);
+		if (is_word(name, SPAN("Origin")))
+			return read_origin(p, in, value);
 		break;
 	case 10:
 		if (is_word(name, SPAN("Connection")))
 			return read_connection(p, value);
 		break;
 	case 12:
+		if (is_word(name, SPAN("Content-Type")))
+			return read_type(p, in, value);
 		if (is_word(name, SPAN("X-Request-Id")))
 			read_request_id(p, in, value);
 		break;
@@ -340,6 +379,8 @@ read_known(
 	case 14:
 		if (is_word(name, SPAN("Content-Length")))
 			return read_length(p, value);
+		if (is_word(name, SPAN("Sec-Fetch-Site")))
+			return read_fetch_site(p, in, value);
 		break;
 	case 17:
 		if (is_word(name, SPAN("Transfer-Encoding")))
@@ -377,6 +418,12 @@ read_field(struct parser *p, const char *in, struct span line)
 
 /* ---- the head --------------------------------------------------------- */
 
+static struct span
+place_span(const struct parser_place *place, const char *in)
+{
+	return (struct span){in + place->at, place->len};
+}
+
 static enum parser_event
 end_head(struct parser *p, const char *in, size_t *used)
 {
@@ -389,11 +436,14 @@ end_head(struct parser *p, const char *in, size_t *used)
 		    "Content-Length and Transfer-Encoding exclude each other");
 	if (p->state == STATE_ERROR)
 		return PARSER_ERROR;
-	h->method = (struct span){in + p->method.at, p->method.len};
-	h->target = (struct span){in + p->target.at, p->target.len};
-	h->request_id = (struct span){in + p->request_id.at, p->request_id.len};
-	h->authorization =
-	    (struct span){in + p->authorization.at, p->authorization.len};
+	h->method = place_span(&p->method, in);
+	h->target = place_span(&p->target, in);
+	h->request_id = place_span(&p->request_id, in);
+	h->authorization = place_span(&p->authorization, in);
+	h->host = place_span(&p->host, in);
+	h->origin = place_span(&p->origin, in);
+	h->fetch_site = place_span(&p->fetch_site, in);
+	h->type = place_span(&p->type, in);
 	p->left = h->length;
 	p->state = STATE_DONE;
 	if (h->is_chunked)

@@ -46,6 +46,7 @@ struct parser_head {
 	struct span target;     /* begins with '/', or is "*" */
 	struct span request_id; /* X-Request-Id when it is usable, else empty */
 	struct span authorization;
+	struct span host, origin, fetch_site, type; /* empty: it has none */
 	uint64_t length; /* Content-Length; 0 without */
 	bool has_length;
 	bool is_chunked;
@@ -72,9 +73,10 @@ struct parser {
 	uint8_t seen; /* which headers may not come again */
 	bool had_blank;
 	/* Offsets of the spans above; the input may move between calls. */
-	struct {
+	struct parser_place {
 		uint32_t at, len;
-	} method, target, request_id, authorization;
+	} method, target, request_id, authorization, host, origin, fetch_site,
+	    type;
 };
 
 void parser_init(struct parser *p);

@@ -11,6 +11,7 @@
 #include "core/mem.h"
 #include "http/auth.h"
 #include "http/conn.h"
+#include "http/origin.h"
 #include "http/server_priv.h"
 
 enum {
@@ -172,6 +173,21 @@ is_about_us(enum err err, const struct route *route)
 	return err == ERR_OK && route != NULL && route->role == ROLE_ANY;
 }
 
+/* A page in a browser reaches an open address too, but shows no token. */
+static enum err
+req_check_origin(struct req *req, const struct parser_head *head)
+{
+	const char *why = "", *hosts = req->server->conf->http_allowed_hosts;
+	bool is_unix = strncmp(req_peer(req), "unix:", 5) == 0;
+	enum err err;
+
+	if (req->caller->token[0] != '\0')
+		return ERR_OK;
+	err = origin_check(head, is_unix ? NULL : hosts,
+	    (req->method & (METHOD_GET | METHOD_HEAD)) == 0, &why);
+	return err == ERR_OK ? ERR_OK : req_say(req, err, why);
+}
+
 static enum err
 req_find_route(
     struct req *req, const struct parser_head *head, struct span query)
@@ -189,6 +205,8 @@ req_find_route(
 		return conn_refusal(req->conn);
 	if (err == ERR_OK)
 		err = auth_check(req, head->authorization, &req->caller);
+	if (err == ERR_OK && route != NULL && route->role != ROLE_ANY)
+		err = req_check_origin(req, head);
 	if (err != ERR_OK)
 		return err;
 	return query_parse(req->arena, query, route == NULL ? "" : route->query,
@@ -215,6 +233,9 @@ req_check_length(struct req *req, const struct parser_head *head)
 	if ((req->method & bodied) != 0 && req->body_max > 0 &&
 	    !head->has_length && !head->is_chunked)
 		return ERR_LENGTH_REQUIRED;
+	if (has_body && !origin_is_body_type(head->type))
+		return req_say(req, ERR_BODY_TYPE,
+		    "Content-Type: expected application/json");
 	return ERR_OK;
 }
 

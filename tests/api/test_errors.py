@@ -381,6 +381,17 @@ def test_store_busy(place, redis):
     assert int(busy[0].headers["Retry-After"]) >= 1
 
 
+def test_requests_that_a_page_could_make(place):
+    with place.schedd().client() as client:
+        path, body = "/v1/queues/q/tasks", {"payload": 1}
+        got = client.call("POST", path, body, {"Origin": "http://evil.example"})
+        saw(got, 403, "CROSS_SITE")
+        got = client.call("POST", path, body, {"Host": "evil.example"})
+        saw(got, 403, "HOST_UNKNOWN")
+        got = client.call("POST", path, body, {"Content-Type": "text/plain"})
+        saw(got, 415, "BODY_TYPE")
+
+
 # -- 7xx: the server's own limits -------------------------------------------
 
 

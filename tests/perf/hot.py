@@ -49,7 +49,7 @@ class Workers:
         for sock, body in zip(self.socks, bodies):
             text = json.dumps(body, separators=(",", ":"))
             sock.sendall(
-                f"POST /v1/queues/hot/{verb} HTTP/1.1\r\nHost: a\r\n"
+                f"POST /v1/queues/hot/{verb} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
                 f"{self.token}Content-Type: application/json\r\n"
                 f"Content-Length: {len(text)}\r\n\r\n{text}".encode()
             )
@@ -57,7 +57,7 @@ class Workers:
 
     def mark(self):
         """A request that belongs to none of the kinds."""
-        self.socks[0].sendall(b"GET /v1/version HTTP/1.1\r\nHost: a\r\n\r\n")
+        self.socks[0].sendall(b"GET /v1/version HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         self._answer(self.files[0])
 
     def push_one(self):

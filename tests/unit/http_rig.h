@@ -163,7 +163,7 @@ rig_setup(void **state)
 	timer_init(&rig.timer, rig.loop, rig_on_tick, NULL);
 	rig.conf.http_listen = xstrdup("127.0.0.1:0");
 	rig.conf.http_tls_cert = rig.conf.http_tls_key = rig.none;
-	rig.conf.http_tls_client_ca = rig.none;
+	rig.conf.http_tls_client_ca = rig.conf.http_allowed_hosts = rig.none;
 	rig.conf.http_max_connections = 1000;
 	rig.conf.http_max_body = 1 << 20;
 	rig.conf.http_header_timeout_ms = 10000;

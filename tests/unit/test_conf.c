@@ -262,7 +262,7 @@ static const struct {
 	"separated by commas, got \"nowhere\""},
     {"[http]\n\n# x\nlisen = a:1\n", ERR_CONF_UNKNOWN,
 	"a.conf:4: [http] lisen: no such setting; expected one of listen, "
-	"tls_cert, tls_key, tls_client_ca, "
+	"tls_cert, tls_key, tls_client_ca, allowed_hosts, "
 	"max_connections, max_body, header_timeout, idle_timeout, "
 	"write_timeout, min_rate"},
     {"[htp]\n", ERR_CONF_UNKNOWN,
