@@ -13,7 +13,7 @@ import checks
 import corpus
 from client import Raw
 from rows_kill import restart_at
-from run import files_of, frozen
+from run import alone, files_of, frozen
 from server import WITH_US, wait_until
 
 MIB = 1 << 20
@@ -82,6 +82,7 @@ def cpu_part(schedd, seconds):
     return (schedd.cpu_s() - before) / seconds
 
 
+@alone
 def h1(run):
     """10,000 idle connections."""
     redis, schedd = served(run)
@@ -105,6 +106,7 @@ def h1(run):
     run.facts["gap"] = run.gap_s(events)
 
 
+@alone
 def h2(run):
     """Clients that send a byte each 5 s, and such that read nothing of
     10 MiB: each is closed in its time, the load goes on."""
@@ -187,6 +189,7 @@ def connections(schedd):
     return count
 
 
+@alone
 def h4(run):
     """Descriptors are used up: no busy loop, Redis stays, it recovers."""
     redis = run.redis()
@@ -332,6 +335,7 @@ class Throttle(threading.Thread):
         self.join()
 
 
+@alone
 def h6(run):
     """Five times more is offered than can be served."""
     redis, schedd = served(run)
@@ -370,6 +374,7 @@ def stored(client):
     return client.queue("offer").info()["totals"]["pushed"]
 
 
+@alone
 def h7(run):
     """10,000 takes wait; one task is pushed, then 10,000."""
     redis, schedd = served(run)
@@ -404,6 +409,7 @@ def h7(run):
     run.finish(redis)
 
 
+@alone
 def n4(run):
     """500 workers lose the server for 20 s and come back."""
     redis, schedd = served(run)

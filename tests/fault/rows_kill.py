@@ -7,7 +7,7 @@ import time
 
 import checks
 from load import Worker
-from run import frozen, wait_ready_s
+from run import alone, frozen, wait_ready_s
 from server import wait_until
 
 LEASE_S = 10
@@ -318,6 +318,7 @@ def answer_s(schedd):
         return time.monotonic() - began
 
 
+@alone
 def f11(run):
     """Three schedd on one Redis; one after the other is stopped 5 s and
     woken, killed, started anew."""

@@ -12,7 +12,7 @@ import checks
 from load import QUEUE
 from redisproc import RedisError
 from rows_kill import Holders, address, first_success_s, monkey, restart
-from run import files_of, need, wait_ready_s
+from run import alone, files_of, need, wait_ready_s
 from server import wait_until
 
 DAY_S = 86_400
@@ -199,6 +199,7 @@ def broken_queue(run, schedd, redis, name, lines):
         redis.do("DEL", *redis.do("KEYS", f"sched:{{{name}}}:*"))
 
 
+@alone
 def e1(run):
     """Soak: the load for long, one fault each 20 s; nothing is used up."""
     redis = run.redis(auto_aof_rewrite_min_size="4mb")

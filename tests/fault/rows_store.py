@@ -9,7 +9,7 @@ import redisdump
 from load import QUEUE
 from powercut import Disk
 from rows_kill import first_success_s, restart
-from run import frozen, need
+from run import alone, frozen, need
 from server import wait_until
 from spaces import Space
 
@@ -264,6 +264,7 @@ def info(redis, section):
     return dict(line.split(":", 1) for line in lines if ":" in line)
 
 
+@alone
 def m2(run):
     """The cap of tasks: exactly so many are stored, the rest is refused at
     once, taking stays quick, a restart too."""

@@ -51,6 +51,13 @@ def need(true, why):
         raise Skipped(why)
 
 
+def alone(row):
+    """Marks a row that measures what a thing costs (a p99 against another,
+    CPU, the growth of memory): nothing else runs beside it."""
+    row.alone = True
+    return row
+
+
 class Run:
     """seed: everything random comes from it. part: 1 for the whole amounts;
     slow: how much slower this machine is than the one that the limits are
