@@ -26,13 +26,16 @@ _REPORT = re.compile(
 
 
 def wait_until(test, limit=10.0, what="it"):
-    """Polls until test() gives something true, and returns that."""
+    """Polls until test() gives something true, and returns that. what: its
+    name, or what gives that when the time is over."""
     end = time.monotonic() + limit * SLOW
     while True:
         got = test()
         if got:
             return got
-        assert time.monotonic() < end, f"waited {limit * SLOW:g} s for {what}"
+        if time.monotonic() >= end:
+            name = what() if callable(what) else what
+            raise AssertionError(f"waited {limit * SLOW:g} s for {name}")
         time.sleep(0.01)
 
 

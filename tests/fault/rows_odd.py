@@ -12,7 +12,7 @@ import checks
 from load import QUEUE
 from redisproc import RedisError
 from rows_kill import Holders, address, first_success_s, monkey, restart
-from run import alone, files_of, need, wait_ready_s
+from run import alone, need, usage, wait_ready_s
 from server import wait_until
 
 DAY_S = 86_400
@@ -244,18 +244,6 @@ def slope_mib_per_hour(samples):
     above = sum((t - mean_t) * (v - mean_v) for t, v in samples)
     below = sum((t - mean_t) ** 2 for t, _ in samples) or 1
     return above / below * 3600 / (1 << 20)
-
-
-def usage(schedd):
-    """What K9 compares."""
-    pid = schedd.pid()
-    return {
-        "fds": files_of(pid),
-        "threads": len(os.listdir(f"/proc/{pid}/task")),
-        "children": len(schedd.children()),
-        "files": sum(1 for _ in schedd.folder.rglob("*")),
-        "rss": schedd.rss_bytes(),
-    }
 
 
 # What is run under valgrind: the life of a task from every side.

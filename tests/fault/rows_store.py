@@ -9,7 +9,7 @@ import redisdump
 from load import QUEUE
 from powercut import Disk
 from rows_kill import first_success_s, restart
-from run import alone, frozen, need
+from run import alone, freeze, need
 from server import wait_until
 from spaces import Space
 
@@ -133,11 +133,11 @@ def cut_power(run, times, confirm, **options):
     for _ in range(times):
         run.pause(1.2, 2.5)
         run.note("cut")
-        # An answer that a client gets is older than the cut, or was not
-        # given: nothing is answered while the image is taken.
-        with frozen(schedd.pid()):
-            clone = disk.cut()
-            redis.kill()
+        # What Redis says after the image was taken is not in it, and must not
+        # be heard: it stands still before, and never wakes again.
+        freeze(redis.process.pid)
+        clone = disk.cut()
+        redis.kill()
         disk.come_back(clone)
         redis.start()
         if confirm == "disk":

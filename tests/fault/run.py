@@ -23,6 +23,8 @@ from server import Schedd, merged, wait_until
 STATES = ("todo", "delayed", "doing", "failed", "finish", "dead")
 # Where an undisturbed server must be again when all is healed.
 QUIET_S = 60
+# What it may have grown by then; rows that measure memory ask for less.
+RSS_SLACK = 64 << 20
 
 BASE = {
     "log": {"access": "no"},
@@ -39,6 +41,18 @@ BASE = {
 def files_of(pid):
     """How many descriptors a process has open."""
     return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def usage(schedd):
+    """What K9 compares."""
+    pid = schedd.pid()
+    return {
+        "fds": files_of(pid),
+        "threads": len(os.listdir(f"/proc/{pid}/task")),
+        "children": len(schedd.children()),
+        "files": sum(1 for _ in schedd.folder.rglob("*")),
+        "rss": schedd.rss_bytes(),
+    }
 
 
 class Skipped(Exception):
@@ -73,6 +87,7 @@ class Run:
         # What is ended before the servers, and what they stand on.
         self.others, self.ground = [], []
         self.load, self.began, self.ended = None, None, None
+        self.before = {}
         self.serial = itertools.count(1)
 
     # -- amounts and limits ----------------------------------------------
@@ -132,6 +147,8 @@ class Run:
         """Load on these servers."""
         places = [s.addr for s in schedds or self.schedds]
         self.load = Load(self.history, lambda: places, self.seed, **profile)
+        running = [one for one in self.schedds if one.is_running()]
+        self.before.update((one.pid(), usage(one)) for one in running)
         self.began = time.monotonic_ns()
         return self.load.start()
 
@@ -157,14 +174,14 @@ class Run:
             wait_until(
                 lambda: not set(queue.counts()) - {"finish", "dead"},
                 limit_s,
-                f"the backlog to be worked off; there is {queue.counts()}",
+                lambda: f"the backlog to be worked off; there is {queue.counts()}",
             )
             self.facts["backlog_s"] = f"{time.monotonic() - began:.1f}"
             self.load.end(limit_s)
             return {state: queue.ids(state, limit=1000) for state in STATES}
 
     def verify(self, there, redis=None, max_attempts=3):
-        """K1 to K5 of what the run was."""
+        """K1 to K5, and K9, of what the run was."""
         events = self.history.events()
         self.findings += checks.k1_total(events, there)
         self.findings += checks.k2_finality(events)
@@ -172,6 +189,7 @@ class Run:
         self.findings += checks.k4_overlap(events)
         if redis:
             self.findings += checks.k5_shape(redisdump.dump(redis, QUEUE))
+        self.leftover()
         self.facts["lost"] = len(checks.lost(events, there))
         self.facts["extra"] = sum(checks.extra_runs(events).values())
         return events
@@ -184,6 +202,24 @@ class Run:
     def gap_s(self, events, since=None, until=None, **more):
         """The worst gap while the load ran."""
         return checks.k8_gap(events, since or self.began, until or self.ended, **more)
+
+    def gap(self, events, limit_s):
+        """K8: that gap and its limit."""
+        self.facts["gap"] = worst = self.gap_s(events)
+        limit_s *= self.slow
+        self.expect(worst <= limit_s, f"worst_gap: {worst:.2f}s, limit {limit_s:.4g}s")
+
+    def leftover(self):
+        """K9, of every schedd that runs since the load began. Connections of
+        clients that left may end a moment later."""
+        for one in self.schedds:
+            if not one.is_running() or one.pid() not in self.before:
+                continue
+            before = self.before[one.pid()]
+            left = lambda b=before, o=one: checks.k9_leftover(b, usage(o), RSS_SLACK)
+            with contextlib.suppress(AssertionError):
+                wait_until(lambda f=left: not f(), 5)
+            self.findings += left()
 
     def close(self):
         """Ends what still runs; complaints become findings."""
@@ -218,10 +254,22 @@ class Run:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def freeze(pid):
+    """SIGSTOP; when it returns, nothing of that process runs any more."""
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: is_stopped(pid), 10, "a process to stop")
+
+
+def is_stopped(pid):
+    """Are all its threads?"""
+    stats = Path(f"/proc/{pid}/task").glob("*/stat")
+    return all(s.read_text("ascii").rsplit(")", 1)[1].split()[0] == "T" for s in stats)
+
+
 @contextlib.contextmanager
 def frozen(pid):
-    """SIGSTOP, and SIGCONT when the block ends."""
-    os.kill(pid, signal.SIGSTOP)
+    """That, and SIGCONT when the block ends."""
+    freeze(pid)
     try:
         yield
     finally:
