@@ -10,6 +10,7 @@ from spaces import Space
 
 MASTER = "tasks"
 REDIS_PORT, SENTINEL_PORT = 6379, 26379
+TO_SENTINELS = f"to 10.77.0.0/24 ipproto tcp dport {SENTINEL_PORT} blackhole"
 
 
 class Machine:
@@ -28,7 +29,7 @@ class Machine:
             "ip link set eth0 up",
         ):
             self.space.run(*words.split())
-        self.cut_to = set()
+        self.cut_to, self.asks_none = set(), False
 
     def words(self):
         """Before a command, so that it runs on this machine."""
@@ -43,11 +44,26 @@ class Machine:
         self.space.run(*f"ip route add blackhole {other.ip}/32".split())
         self.cut_to.add(other)
 
+    def cut_sentinels(self):
+        """What it sends to Sentinels of other machines is lost."""
+        self.space.run(*f"ip rule add {TO_SENTINELS}".split())
+        self.asks_none = True
+
+    def reaches_sentinel(self, other):
+        """Can it connect to the Sentinel of that machine?"""
+        knock = f"exec 3<>/dev/tcp/{other.ip}/{SENTINEL_PORT}"
+        words = [*self.words(), "timeout", "3", "bash", "-c", knock]
+        done = subprocess.run(words, stderr=subprocess.DEVNULL, check=False)
+        return done.returncode == 0
+
     def heal(self):
         """Nothing is lost any more."""
         for other in self.cut_to:
             self.space.run(*f"ip route del blackhole {other.ip}/32".split())
         self.cut_to.clear()
+        if self.asks_none:
+            self.space.run(*f"ip rule del {TO_SENTINELS}".split())
+        self.asks_none = False
         self.bridge("main")
 
     def stop(self):
