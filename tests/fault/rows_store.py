@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import checks
 import redisdump
+from history import History
 from load import QUEUE
 from powercut import Disk
 from rows_kill import first_success_s, restart
@@ -16,41 +17,76 @@ from spaces import Space
 MIB = 1 << 20
 
 
+# How the link to Redis is bad, and for how long; n2 adds "up" and "down".
+BAD_LINKS = (
+    (["delay 100", "jitter 400"], 5),
+    (["rate 20480"], 5),
+    (["slice 1"], 5),
+    (["stall"], 30),
+)
+
+
 def n2(run):
-    """A slow, slicing, stalling link to Redis; then one that is cut after
-    every number of bytes of a reply, by four schedd at the same time."""
+    """A slow, slicing, stalling link to Redis, one that is reset each 200 KiB;
+    then one that is cut after every number of bytes of a reply, by four schedd
+    at the same time."""
     redis = run.redis()
     proxies = [run.proxy(redis.socket) for _ in range(4)]
     schedds = [
         run.schedd({'redis "main"': {"url": proxy.address}}) for proxy in proxies
     ]
     run.start_load(rate=400)
-    for fault in ("delay 100", "jitter 200", "rate 200000", "slice 1", "stall"):
-        run.note(fault)
+    for words, seconds in BAD_LINKS:
+        run.note(" ".join(words))
         for proxy in proxies:
-            proxy.do(f"{fault} up")
-            proxy.do(f"{fault} down")
-        time.sleep(run.seconds(3, 0.5))
+            for word in words:
+                proxy.do(f"{word} up")
+                proxy.do(f"{word} down")
+        time.sleep(run.seconds(seconds, 0.5))
         for proxy in proxies:
-            if fault.startswith("rate"):
-                proxy.do("reset")
+            proxy.do("reset")
             proxy.do("clear")
         first_success_s(run)
-    with ThreadPoolExecutor(4) as pool:
-        offsets = range(run.times(2000))
-        jobs = [
-            pool.submit(every_cut, run, schedds[n], proxies[n], offsets[n::4])
-            for n in range(4)
-        ]
-        run.facts["cuts"] = sum(job.result() for job in jobs)
+    run.note("resets")
+    at_once(run, every_reset, schedds, proxies, [run.times(5)] * 4)
+    run.note("cuts")
+    offsets = range(run.times(2000))
+    at_once(run, every_cut, schedds, proxies, [offsets[n::4] for n in range(4)])
+    run.facts["cuts"] = sum(map(made, proxies))
     run.expect(all(s.is_running() for s in schedds), "a schedd ended")
     events = run.finish(redis)
-    run.facts["gap"] = run.gap_s(events)
+    run.gap(events, 30 + 5)
+
+
+def at_once(run, work, *columns):
+    """work for each row of the columns, side by side."""
+    with ThreadPoolExecutor(len(columns[0])) as pool:
+        jobs = [pool.submit(work, run, *row) for row in zip(*columns)]
+        for job in jobs:
+            job.result()
+
+
+def every_reset(run, schedd, proxy, count):
+    """A push of 300 KiB whose link is reset after 200 KiB, so often: it is
+    repeated until it is there, once."""
+    with schedd.client(timeout=20) as client:
+        queue = client.queue(f"large-{schedd.folder.name}")
+        for number in range(count):
+            before = made(proxy)
+            proxy.do("cut 204800 up")
+            tasks = {"tasks": [{"id": f"{number}", "payload": "x" * 60_000}] * 5}
+            for n, task in enumerate(tasks["tasks"]):
+                tasks["tasks"][n] = {**task, "id": f"{number}-{n}"}
+            wait_until(lambda b=tasks: answered(queue.post("tasks", b)), 20, "a push")
+            run.expect(made(proxy) > before, "the link was not reset")
+        there = sorted(queue.ids("todo", limit=1000))
+        want = sorted(f"{number}-{n}" for number in range(count) for n in range(5))
+        run.expect(there == want, f"{len(there)} large tasks of {len(want)}")
 
 
 def every_cut(run, schedd, proxy, offsets):
     """Cuts the connection after so many bytes of what Redis says, while a
-    page of known tasks is asked for. How many cuts were made."""
+    page of known tasks is asked for."""
     ids = [f"{schedd.folder.name}-{n:04}" for n in range(40)]
     with schedd.client(timeout=20) as client:
         queue = client.queue(f"page-{schedd.folder.name}")
@@ -68,7 +104,6 @@ def every_cut(run, schedd, proxy, offsets):
             proxy.do(f"cut {offset} down")
             wait_until(lambda: page() and made(proxy) > before, 20, f"cut {offset}")
             run.load.check()
-    return made(proxy)
 
 
 def made(proxy):
@@ -119,7 +154,7 @@ def d1(run):
         run.at_most("resumed", resumed, 1.0, "s")
     run.expect(schedd.pid() == pid and schedd.is_running(), "schedd ended")
     events = run.finish(redis)
-    run.facts["gap"] = run.gap_s(events)
+    run.gap(events, 3)
 
 
 def cut_power(run, times, confirm, **options):
@@ -149,7 +184,7 @@ def f6(run):
     """Power cuts of the disk that Redis writes to."""
     redis = cut_power(run, run.times(20), "disk")
     events = run.finish(redis)
-    run.facts["gap"] = run.gap_s(events)
+    run.gap(events, 5)
 
 
 def f6_control(run):
@@ -168,9 +203,9 @@ def f6_control(run):
 class Filler:
     """Pushes until something is refused."""
 
-    def __init__(self, run, schedd, payload):
+    def __init__(self, run, schedd, payload, queue=QUEUE, history=None):
         self.run, self.client = run, schedd.client(timeout=30)
-        self.queue = self.client.queue(QUEUE)
+        self.queue, self.history = self.client.queue(queue), history or run.history
         self.payload, self.serial = payload, 0
         self.stored, self.slowest_refusal = 0, 0.0
 
@@ -178,7 +213,7 @@ class Filler:
         """One batch; its answer. What is written down: what was stored."""
         ids = [f"m{i}" for i in range(self.serial, self.serial + count)]
         self.serial += count
-        history, op = self.run.history, self.run.history.next_op()
+        history, op = self.history, self.history.next_op()
         tasks = [{"id": i, "payload": self.payload} for i in ids]
         history.add("invoke", "filler", "push", op=op, ids=ids)
         began = time.monotonic()
@@ -193,13 +228,13 @@ class Filler:
             history.add("fail", "filler", "push", op=op, status=got.status)
         return got
 
-    def take(self, count, what="finished"):
+    def take(self, count, what="finished", **more):
         """Takes and reports (what: None keeps them). How many there were, how
         long the take took."""
-        history, op = self.run.history, self.run.history.next_op()
+        history, op = self.history, self.history.next_op()
         history.add("invoke", "w0", "take", op=op)
         began = time.monotonic()
-        tasks = self.queue.take("w0", count=count)
+        tasks = self.queue.take("w0", count=count, **more)
         took = time.monotonic() - began
         ids = [t["id"] for t in tasks]
         attempts = [t["attempt"] for t in tasks]
@@ -216,46 +251,106 @@ class Filler:
             history.add("ok", "w0", kind, op=op, ids=ids)
         return len(ids), took
 
+    def finish(self, ids):
+        """Reports what is held."""
+        op = self.history.next_op()
+        self.history.add("invoke", "w0", "finish", op=op, ids=ids)
+        got = self.queue.report("w0", finished=ids)
+        self.run.expect(got["finished"] == len(ids), f"report: {got}")
+        self.history.add("ok", "w0", "finish", op=op, ids=ids)
+
+    def fill(self):
+        """Pushes until that is refused. The refusal."""
+        for _ in range(4000):
+            got = self.push(20)
+            if not answered(got):
+                return got
+        raise AssertionError(f"{self.stored} tasks, and none was refused")
+
     def there(self):
         """state -> ids."""
         return {s: self.queue.ids(s, limit=1000) for s in ("todo", "failed", "finish")}
 
 
+MEMORY = 64 * MIB
+
+
 def m1(run):
-    """Redis is at maxmemory: pushes are refused, everything else goes on,
-    the queue drains, and pushes are taken again."""
-    redis = run.redis(maxmemory="64mb", maxmemory_policy="noeviction")
-    schedd = run.schedd(redis=redis)
-    filler = Filler(run, schedd, "x" * 10_000)
-    run.began = time.monotonic_ns()
-    for _ in range(2000):
-        got = filler.push(20)
-        if got.status not in (200, 201):
-            break
+    """Redis is at maxmemory, under load: pushes are refused, everything else
+    goes on, the queue drains, and pushes are taken again."""
+    redis = run.redis(maxmemory=MEMORY, maxmemory_policy="noeviction")
+    keep = {'queue "full"': {"finish_keep": 200, "retry_base": "200ms"}}
+    schedd = run.schedd(keep, {"janitor": {"interval": "200ms"}}, redis=redis)
+    history = History(run.folder / "full.jsonl")
+    filler = Filler(run, schedd, "x" * 10_000, "full", history)
+    run.start_load()
+    got = filler.fill()
     run.expect(got.status == 507, f"at maxmemory a push is answered {got}")
     run.expect("Retry-After" in got.headers, "507 without Retry-After")
-    full, drained = filler.stored, 0
-    run.expect(full > 1000, f"only {full} tasks fit")
-    drained += filler.take(100, "failed")[0]
+    run.expect(filler.stored > 1000, f"only {filler.stored} tasks fit")
+    run.facts["stored"] = filler.stored
+    run.facts["refused_in"] = f"{filler.slowest_refusal * 1e3:.1f}ms"
+    for goes_on in (fails, extends, ends_leases, forgets_worker, trims):
+        goes_on(run, schedd, filler)
+        run.load.check()
+        run.expect(filler.fill().status == 507, f"{goes_on.__name__}: not full")
+    drain(run, redis, filler)
+    events = history.events()
+    run.findings += checks.k1_total(events, {"finish": checks.ids_of(events, "finish", "ok")})
+    run.findings += checks.k2_finality(events) + checks.k3_bound(events, 3)
+    history.close()
+    run.gap(run.finish(redis), 2)
+
+
+def fails(_run, _schedd, filler):
+    """Failed ones come back when they are due."""
+    filler.take(100, "failed")
+    wait_until(lambda: not filler.queue.counts().get("failed"), 20, "retries")
+
+
+def extends(run, _schedd, filler):
+    """A lease is extended; then the task is finished."""
     filler.take(1, None)
     (held,) = filler.queue.ids("doing")
     run.expect(filler.queue.extend("w0", [held])["extended"] == 1, "no extend")
-    wait_until(lambda: not filler.queue.counts().get("failed"), 20, "retries")
-    run.note("gone", proc="w0")
+    filler.finish([held])
+
+
+def ends_leases(_run, _schedd, filler):
+    """Leases end, and the tasks come back."""
+    filler.take(50, None, lease_s=1)
+    filler.history.add("note", "w0", "gone")
+    wait_until(lambda: not filler.queue.counts().get("doing"), 20, "leases to end")
+
+
+def forgets_worker(_run, schedd, filler):
+    """A worker is removed, and what it held comes back."""
+    filler.take(50, None)
+    filler.history.add("note", "w0", "gone")
     with schedd.client() as client:
         client.call("DELETE", "/v1/workers/w0")
     wait_until(lambda: not filler.queue.counts().get("doing"), 20, "leases back")
+
+
+def trims(run, _schedd, filler):
+    """Finished ones beyond finish_keep are forgotten, while it is full."""
+    filler.take(500)
+    full = filler.fill()
+    run.expect(full.status == 507, f"before the trim: {full}")
+    there = lambda: filler.queue.counts().get("finish", 0)
+    wait_until(lambda: there() <= 200, 20, lambda: f"a trim; there are {there()}")
+
+
+def drain(run, redis, filler):
+    """All of it is worked off. On the way pushes are taken again."""
     again = None
     while filler.queue.counts().get("todo"):
-        drained += filler.take(500)[0]
+        filler.take(500)
         used = float(info(redis, "memory")["used_memory"])
-        if again is None and used < 0.9 * 64 * MIB:
+        if again is None and used < 0.9 * MEMORY:
             wait_until(lambda: filler.push(1).status == 201, 5, "a push is taken")
             again = used
     run.expect(again is not None, "pushes were not taken again")
-    run.ended = time.monotonic_ns()
-    run.facts.update(stored=full, refused_in=f"{filler.slowest_refusal * 1e3:.1f}ms")
-    run.verify(filler.there(), redis)
 
 
 def info(redis, section):
