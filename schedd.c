@@ -462,6 +462,8 @@ main(int argc, char **argv)
 	buf_init(&why, 4096);
 	err =
 	    conf_load(&p.conf, p.conf_file, p.settings, p.setting_count, &why);
+	if (err == ERR_OK)
+		err = store_check_conf(p.conf, &why);
 	if (err == ERR_OK && !p.print && !p.check)
 		err = prepare_log(p.conf, &why);
 	if (err != ERR_OK) {

@@ -143,18 +143,41 @@ cli_check_id(const struct cli *c, const char *id)
 	    id);
 }
 
+/* Where something of that name is, after a look at the name. */
+static enum cli_exit
+name_path(const struct cli *c, const char *what, const char *name,
+    const char *begin, struct buf *path)
+{
+	enum cli_exit result = cli_check_name(c, what, name);
+
+	if (result != CLI_DONE)
+		return result;
+	buf_add_str(path, begin);
+	client_add_segment(path, span_of(name));
+	return CLI_DONE;
+}
+
 enum cli_exit
 cli_queue_path(
     struct cli *c, const char *queue, const char *tail, struct buf *path)
 {
-	enum cli_exit result = cli_check_name(c, "QUEUE", queue);
+	enum cli_exit result =
+	    name_path(c, "QUEUE", queue, "/v1/queues/", path);
 
-	if (result != CLI_DONE)
-		return result;
-	buf_add_str(path, "/v1/queues/");
-	client_add_segment(path, span_of(queue));
-	buf_add_str(path, tail);
-	return CLI_DONE;
+	if (result == CLI_DONE)
+		buf_add_str(path, tail);
+	return result;
+}
+
+enum cli_exit
+cli_channel_path(struct cli *c, const char *tail, struct buf *path)
+{
+	enum cli_exit result = name_path(
+	    c, "CHANNEL", args_word(c->args, 0), "/v1/channels/", path);
+
+	if (result == CLI_DONE)
+		buf_add_str(path, tail);
+	return result;
 }
 
 enum cli_exit

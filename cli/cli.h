@@ -83,6 +83,9 @@ enum cli_exit cli_get(
  * otherwise. */
 enum cli_exit cli_queue_path(
     struct cli *c, const char *queue, const char *tail, struct buf *path);
+/* The same of "/v1/channels/" and the command's first argument. */
+enum cli_exit cli_channel_path(
+    struct cli *c, const char *tail, struct buf *path);
 /* A request, whose path is made here, for the queue that is the first
  * argument. */
 enum cli_exit cli_call_queue(struct cli *c, struct client_request request,

@@ -77,16 +77,16 @@ ls_add(struct table *t, struct arena *a, const struct entry *e)
 {
 	static const struct row_field fields[] = {{"at", false}, {"who", false},
 	    {"addr", false}, {"action", false}, {"outcome", false},
-	    {"queue", false}, {"id", false}, {"worker", false},
-	    {"token", false}, {"change", false}};
-	struct span f[10];
+	    {"queue", false}, {"channel", false}, {"id", false},
+	    {"worker", false}, {"token", false}, {"change", false}};
+	struct span f[11];
 
 	table_add_u64(t, e->seq);
-	if (!row_read_all(e->text, a, fields, 10, f))
+	if (!row_read_all(e->text, a, fields, 11, f))
 		memset(f, 0, sizeof(f));
 	for (size_t i = 0; i < 5; i++)
 		table_add(t, f[i]);
-	for (size_t i = 5; i < 10; i++) {
+	for (size_t i = 5; i < 11; i++) {
 		if (f[i].len == 0)
 			continue;
 		table_add(t, f[i]);

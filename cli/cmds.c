@@ -24,6 +24,18 @@ static const struct opt audit_ls_opts[] = {
 	{0},
 };
 
+static const struct opt quarantine_act_opts[] = {
+	{.name = "all",      .help = "all of them"},
+	{.name = "sqlstate", .value = "S", .help = "all that were refused with this SQLSTATE, such as 23503"},
+	{0},
+};
+
+static const struct opt quarantine_ls_opts[] = {
+	{.name = "limit", .value = "N", .help = "at most so many rows, 100 unless given"},
+	{.name = "after", .value = "ID", .help = "go on where an earlier list ended"},
+	{0},
+};
+
 static const struct opt create_opts[] = {
 	{.name = "create", .help = "make the queue if it is not there"},
 	{0},
@@ -137,12 +149,20 @@ static const struct opt top_opts[] = {
 static const struct cmd cmds[] = {
 	{"audit ls",    "",                0, 0, cmd_audit_ls,    audit_ls_opts,    "who changed what"},
 	{"audit verify", "",               0, 0, cmd_audit_verify, NULL,            "is the audit trail as it was written?"},
+	{"channel ls",  "",                0, 0, cmd_channel_ls,  NULL,             "all channels: state, rows that wait, rows that were refused"},
+	{"channel pause", "CHANNEL",       1, 1, cmd_channel_pause, NULL,           "let a channel's rows wait in its spool"},
+	{"channel resume", "CHANNEL",      1, 1, cmd_channel_resume, NULL,          "bring them on again"},
+	{"channel show", "CHANNEL",        1, 1, cmd_channel_show, NULL,            "one channel: state, numbers, columns"},
 	{"config get",  "SETTING",         1, 1, cmd_config_get,  NULL,             "the value of one setting"},
 	{"config set",  "SETTING LEVEL",   2, 2, cmd_config_set,  NULL,             "change a level of the log at run time"},
 	{"config show", "[PREFIX]",        0, 1, cmd_config_show, NULL,             "the server's settings; so does 'config' alone"},
 	{"errors",      "[CODE]",          0, 1, cmd_errors,      NULL,             "the error table, or what one means and what to do (310, E310, QUEUE_UNKNOWN)"},
 	{"help",        "[COMMAND]",       0, 2, cmd_help,        NULL,             "the commands, or one command's options"},
 	{"ping",        "",                0, 0, cmd_ping,        NULL,             "is the server ready, and how far away"},
+	{"quarantine ls", "CHANNEL",       1, 1, cmd_quarantine_ls, quarantine_ls_opts, "rows that the database refused, and why"},
+	{"quarantine retry", "CHANNEL [ID]", 1, 1001, cmd_quarantine_retry, quarantine_act_opts, "bring rows again that were refused"},
+	{"quarantine rm", "CHANNEL [ID]",  1, 1001, cmd_quarantine_rm, quarantine_act_opts, "drop rows that were refused"},
+	{"quarantine show", "CHANNEL ID",  2, 2, cmd_quarantine_show, NULL,         "one row that was refused, whole"},
 	{"queue ls",    "[GLOB]",          0, 1, cmd_queue_ls,    queue_ls_opts,    "all queues: counts, oldest task, rates, workers, what holds them up"},
 	{"queue pause", "QUEUE",           1, 1, cmd_queue_pause, create_opts,      "hand out none of its tasks; pushes and reports go on"},
 	{"queue purge", "QUEUE",           1, 1, cmd_queue_purge, purge_opts,       "remove the tasks that the options choose"},

@@ -11,9 +11,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/column.h"
 #include "core/conf_priv.h"
 
 enum { FILE_MAX_BYTES = 1024 * 1024 };
+
+static const struct conf_source *source_of(
+    const struct conf *c, size_t row, const char *name);
 
 static const struct conf_row rows[CONF_ROW_COUNT] = {
 #define CONF_TYPE_NAME_NUMBER "number"
@@ -25,13 +29,18 @@ static const struct conf_row rows[CONF_ROW_COUNT] = {
 #define CONF_TYPE_NAME_OWN_LEVEL "level"
 #define CONF_TYPE_NAME_CONFIRM "word"
 #define CONF_TYPE_NAME_DEGRADE "word"
+#define CONF_TYPE_NAME_CONFLICT "word"
 #define CONF_TYPE_NAME_TEXT "text"
 #define CONF_TYPE_NAME_FOLDER "path"
 #define CONF_TYPE_NAME_LOG_FILE "path"
 #define CONF_TYPE_NAME_LISTEN "addresses"
 #define CONF_TYPE_NAME_URL "url"
 #define CONF_TYPE_NAME_PREFIX "name"
+#define CONF_TYPE_NAME_TABLE "table"
+#define CONF_TYPE_NAME_COLUMNS "columns"
+#define CONF_TYPE_NAME_NAMES "names"
 #define CONF_TYPE_NAME_BACKEND "name"
+#define CONF_TYPE_NAME_NAME "name"
 #define C(                                                                 \
     section, key, type, owner, field, fallback, least, most, reload, help) \
 	{#section, #key, CONF_TYPE_NAME_##type, fallback, help, reload},
@@ -108,6 +117,79 @@ state_dir_default(struct conf *c, struct buf *why)
 	return ERR_OK;
 }
 
+/* ---- lists of named sections ------------------------------------------ */
+
+/* How the sections of a kind that have a name lie in struct conf; size 0 for
+ * those that have none, or are built otherwise. */
+static const struct {
+	size_t size, items_at, count_at;
+} lists[CONF_OWNER_COUNT] = {
+    [CONF_OWNER_conf_channel] = {sizeof(struct conf_channel),
+	offsetof(struct conf, channels), offsetof(struct conf, channel_count)},
+    [CONF_OWNER_conf_postgres] = {sizeof(struct conf_postgres),
+	offsetof(struct conf, postgres), offsetof(struct conf, postgres_count)},
+    [CONF_OWNER_conf_redis] = {sizeof(struct conf_redis),
+	offsetof(struct conf, redis), offsetof(struct conf, redis_count)},
+};
+
+/* All of them begin with their name. */
+_Static_assert(offsetof(struct conf_channel, name) == 0 &&
+		   offsetof(struct conf_postgres, name) == 0 &&
+		   offsetof(struct conf_redis, name) == 0,
+    "a section's struct begins with its name");
+
+static size_t
+list_count(const struct conf *c, enum conf_owner kind)
+{
+	size_t count;
+
+	memcpy(&count, (const char *)c + lists[kind].count_at, sizeof(count));
+	return count;
+}
+
+static char *
+list_items(const struct conf *c, enum conf_owner kind)
+{
+	char *items;
+
+	memcpy(&items, (const char *)c + lists[kind].items_at, sizeof(items));
+	return items;
+}
+
+/* The one at that index, which begins with its name. */
+static char *
+list_at(const struct conf *c, enum conf_owner kind, size_t i)
+{
+	return list_items(c, kind) + i * lists[kind].size;
+}
+
+/* One more at the end, zeroed but for its name. */
+static char *
+list_add(struct conf *c, enum conf_owner kind, const char *name)
+{
+	size_t count = list_count(c, kind);
+	char *items =
+	    xrealloc(list_items(c, kind), count + 1, lists[kind].size);
+	char *last = items + count * lists[kind].size;
+
+	memset(last, 0, lists[kind].size);
+	memcpy(last, name, strlen(name) + 1);
+	count++;
+	memcpy((char *)c + lists[kind].items_at, &items, sizeof(items));
+	memcpy((char *)c + lists[kind].count_at, &count, sizeof(count));
+	return last;
+}
+
+static char *
+list_find(const struct conf *c, enum conf_owner kind, const char *name)
+{
+	for (size_t i = 0; i < list_count(c, kind); i++) {
+		if (strcmp(list_at(c, kind, i), name) == 0)
+			return list_at(c, kind, i);
+	}
+	return NULL;
+}
+
 /* ---- building --------------------------------------------------------- */
 
 /* Gives every field of an owner its default. */
@@ -132,16 +214,30 @@ source_compare(const void *a, const void *b)
 	return x->row < y->row ? -1 : x->row > y->row;
 }
 
-/* [redis "main"] is there whether the file has it or not. */
+/* Gives every field what the section without a name says, or its default. */
 static void
-build_redis(struct conf *c)
+fill_from_unnamed(const struct conf *c, enum conf_owner kind, void *item)
 {
-	struct conf_redis *main = xcalloc(1, sizeof(*main));
+	for (size_t i = 0; i < CONF_ROW_COUNT; i++) {
+		const struct conf_source *s = source_of(c, i, "");
 
-	memcpy(main->name, "main", sizeof("main"));
-	fill_defaults(main, CONF_OWNER_conf_redis);
-	c->redis = main;
-	c->redis_count = 1;
+		if (specs[i].owner == kind)
+			conf_value_set(
+			    i, item, s != NULL ? s->text : rows[i].fallback);
+	}
+}
+
+/* The section of that name. */
+static char *
+build_named(struct conf *c, enum conf_owner kind, const char *name)
+{
+	char *item = list_find(c, kind, name);
+
+	if (item != NULL)
+		return item;
+	item = list_add(c, kind, name);
+	fill_from_unnamed(c, kind, item);
+	return item;
 }
 
 /* The [queue "name"] of that source; sources come sorted by name. */
@@ -172,15 +268,91 @@ build_from_sources(struct conf *c)
 		const struct conf_source *s = &c->sources[i];
 		void *owner = c;
 
-		if (specs[s->row].owner == CONF_OWNER_conf_redis)
-			owner = &c->redis[0];
-		else if (specs[s->row].owner == CONF_OWNER_conf_queue)
+		if (specs[s->row].owner == CONF_OWNER_conf_queue)
 			owner = s->name[0] == '\0'
 				    ? &fallback
 				    : build_queue(c, s, &fallback);
-		conf_value_set(s->row, owner, s->text);
+		else if (specs[s->row].owner != CONF_OWNER_conf)
+			owner =
+			    s->name[0] == '\0'
+				? NULL
+				: build_named(c, specs[s->row].owner, s->name);
+		if (owner != NULL)
+			conf_value_set(s->row, owner, s->text);
 	}
 	c->queue_default = fallback.policy;
+}
+
+static int
+name_compare(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+/* These are there whether the file has them or not. */
+static void
+build_mains(struct conf *c)
+{
+	(void)build_named(c, CONF_OWNER_conf_redis, "main");
+	(void)build_named(c, CONF_OWNER_conf_postgres, "main");
+	qsort(
+	    c->postgres, c->postgres_count, sizeof(*c->postgres), name_compare);
+}
+
+/* ---- what settings say together ---------------------------------------- */
+
+/* "schedd.conf:12: [channel "a"] key: ": the setting, or where its section
+ * begins to be. */
+static enum err
+channel_fail(const struct conf *c, const struct conf_channel *channel,
+    size_t row, struct buf *why, const char *expected)
+{
+	const struct conf_source *s = source_of(c, row, channel->name);
+
+	for (size_t i = 0; i < c->source_count && s == NULL; i++) {
+		if (specs[c->sources[i].row].owner == CONF_OWNER_conf_channel &&
+		    strcmp(c->sources[i].name, channel->name) == 0)
+			s = &c->sources[i];
+	}
+	buf_addf(why, "%s: [channel \"%s\"] %s: expected %s",
+	    s != NULL ? s->where : "default", channel->name, rows[row].key,
+	    expected);
+	return ERR_CONF_VALUE;
+}
+
+static bool
+key_is_of_columns(const struct conf_channel *channel)
+{
+	struct columns *columns = xcalloc(1, sizeof(*columns));
+	struct span rest = span_of(channel->key), name;
+	char why[160];
+	bool ok = channel->columns[0] == '\0' ||
+		  columns_parse(columns, channel->columns, why, sizeof(why));
+
+	while (
+	    channel->columns[0] != '\0' && ok && column_list_next(&rest, &name))
+		ok = columns_find(columns, name) != NULL;
+	free(columns);
+	return ok;
+}
+
+static enum err
+channel_check(
+    const struct conf *c, const struct conf_channel *channel, struct buf *why)
+{
+	if (channel->table[0] == '\0')
+		return channel_fail(c, channel, CONF_ROW_channel_table, why,
+		    "schema.table: a channel needs one");
+	if (list_find(c, CONF_OWNER_conf_postgres, channel->database) == NULL)
+		return channel_fail(c, channel, CONF_ROW_channel_database, why,
+		    "the name of a section [postgres \"...\"]");
+	if (!key_is_of_columns(channel))
+		return channel_fail(c, channel, CONF_ROW_channel_key, why,
+		    "names that stand in columns");
+	if (channel->on_conflict == CONFLICT_UPDATE && channel->key[0] == '\0')
+		return channel_fail(c, channel, CONF_ROW_channel_key, why,
+		    "names of columns, as on_conflict = update needs them");
+	return ERR_OK;
 }
 
 /* Takes the sources. */
@@ -197,10 +369,12 @@ conf_build(struct conf **out, struct conf_sources *sources, struct buf *why)
 		qsort(c->sources, c->source_count, sizeof(*c->sources),
 		    source_compare);
 	fill_defaults(c, CONF_OWNER_conf);
-	build_redis(c);
 	build_from_sources(c);
+	build_mains(c);
 	if (c->server_state_dir == NULL)
 		err = state_dir_default(c, why);
+	for (size_t i = 0; i < c->channel_count && err == ERR_OK; i++)
+		err = channel_check(c, &c->channels[i], why);
 	if (err != ERR_OK) {
 		conf_free(c);
 		c = NULL;
@@ -226,9 +400,13 @@ conf_clear(struct conf *c)
 	    c->sources, c->source_count, c->source_count};
 
 	conf_sources_clear(&sources);
-	for (size_t i = 0; i < c->redis_count; i++)
-		clear_fields(&c->redis[i], CONF_OWNER_conf_redis);
-	free(c->redis);
+	for (int kind = 0; kind < CONF_OWNER_COUNT; kind++) {
+		if (lists[kind].size == 0)
+			continue;
+		for (size_t i = 0; i < list_count(c, kind); i++)
+			clear_fields(list_at(c, kind, i), kind);
+		free(list_items(c, kind));
+	}
 	free(c->queues);
 	clear_fields(c, CONF_OWNER_conf);
 }
@@ -346,6 +524,23 @@ conf_queue_policy(const struct conf *c, struct span queue)
 	return &c->queue_default;
 }
 
+const char *
+conf_where(const struct conf *c, const char *section, const char *name,
+    const char *key)
+{
+	const struct conf_source *s = NULL;
+
+	for (size_t i = 0; i < CONF_ROW_COUNT && s == NULL; i++) {
+		if (strcmp(rows[i].section, section) != 0 ||
+		    strcmp(rows[i].key, key) != 0)
+			continue;
+		s = source_of(c, i, name);
+		if (s == NULL)
+			s = source_of(c, i, "");
+	}
+	return s != NULL ? s->where : "default";
+}
+
 bool
 conf_policy_is_set(const struct conf *c, const char *queue, size_t offset)
 {
@@ -377,28 +572,54 @@ is_same(size_t row, const void *a, const void *b)
 	return same;
 }
 
+/* Does a list of sections differ in that row? *name gets one that does. */
+static bool
+list_differs(
+    const struct conf *a, const struct conf *b, size_t row, const char **name)
+{
+	enum conf_owner kind = specs[row].owner;
+
+	for (size_t i = 0; i < list_count(b, kind); i++) {
+		const char *old = list_find(a, kind, list_at(b, kind, i));
+
+		*name = list_at(b, kind, i);
+		if (old == NULL || !is_same(row, old, *name))
+			return true;
+	}
+	for (size_t i = 0; i < list_count(a, kind); i++) {
+		*name = list_at(a, kind, i);
+		if (list_find(b, kind, *name) == NULL)
+			return true;
+	}
+	return false;
+}
+
 /* Does a setting differ that only a restart can change? A queue's may all
  * change; its backend cannot differ, since there is but one. */
 static bool
-is_refused(const struct conf *a, const struct conf *b, size_t row)
+is_refused(
+    const struct conf *a, const struct conf *b, size_t row, const char **name)
 {
+	*name = "";
 	if (rows[row].reloadable || specs[row].owner == CONF_OWNER_conf_queue)
 		return false;
-	if (specs[row].owner == CONF_OWNER_conf_redis)
-		return !is_same(row, &a->redis[0], &b->redis[0]);
+	if (specs[row].owner != CONF_OWNER_conf)
+		return list_differs(a, b, row, name);
 	return !is_same(row, a, b);
 }
 
 static void
-why_not_reloadable(const struct conf *c, size_t row, struct buf *why)
+why_not_reloadable(
+    const struct conf *c, size_t row, const char *name, struct buf *why)
 {
-	bool is_redis = specs[row].owner == CONF_OWNER_conf_redis;
-	const struct conf_source *s = source_of(c, row, is_redis ? "main" : "");
+	const struct conf_source *s = source_of(c, row, name);
 
-	buf_addf(why,
-	    "%s: [%s%s] %s: cannot change while schedd runs; restart it",
-	    s != NULL ? s->where : "default", rows[row].section,
-	    is_redis ? " \"main\"" : "", rows[row].key);
+	buf_addf(why, "%s: [%s", s != NULL ? s->where : "default",
+	    rows[row].section);
+	if (name[0] != '\0')
+		buf_addf(why, " \"%s\"", name);
+	buf_addf(why, "] %s: cannot change while schedd runs; restart it",
+	    rows[row].key);
 }
 
 /* What cannot change keeps its place in memory: others point to it. */
@@ -406,10 +627,14 @@ static void
 keep_fixed(struct conf *to, struct conf *from)
 {
 	char *text;
-	struct conf_redis *redis = to->redis;
+	struct conf kept = *to;
 
 	to->redis = from->redis;
-	from->redis = redis;
+	from->redis = kept.redis;
+	to->channels = from->channels;
+	from->channels = kept.channels;
+	to->postgres = from->postgres;
+	from->postgres = kept.postgres;
 	text = to->server_state_dir;
 	to->server_state_dir = from->server_state_dir;
 	from->server_state_dir = text;
@@ -423,14 +648,15 @@ conf_reload(struct conf *c, const char *file, char *const *args,
     size_t arg_count, struct buf *why)
 {
 	struct conf *fresh, old;
+	const char *name;
 	enum err err = conf_load(&fresh, file, args, arg_count, why);
 
 	if (fresh == NULL)
 		return err;
 	for (size_t i = 0; i < CONF_ROW_COUNT && err == ERR_OK; i++) {
-		if (!is_refused(c, fresh, i))
+		if (!is_refused(c, fresh, i, &name))
 			continue;
-		why_not_reloadable(fresh, i, why);
+		why_not_reloadable(fresh, i, name, why);
 		err = ERR_CONF_RELOAD;
 	}
 	if (err == ERR_OK) {
@@ -451,8 +677,8 @@ struct walk {
 	void *arg;
 };
 
-/* One row of one owner; what a named queue does not set comes from [queue].
- */
+/* One row of one owner; what a named section does not set comes from the one
+ * without a name. */
 static void
 walk_row(const struct walk *w, size_t row, const char *name, const void *owner)
 {
@@ -460,7 +686,7 @@ walk_row(const struct walk *w, size_t row, const char *name, const void *owner)
 	struct conf_item item = {.row = row, .name = name};
 	struct buf value;
 
-	if (s == NULL && specs[row].owner == CONF_OWNER_conf_queue)
+	if (s == NULL)
 		s = source_of(w->c, row, "");
 	buf_init(&value, SIZE_MAX / 2);
 	conf_value_print(row, owner, &value);
@@ -484,16 +710,26 @@ void
 conf_each(const struct conf *c, conf_item_fn *fn, void *arg)
 {
 	struct conf_queue all = {.backend = "main", .policy = c->queue_default};
+	struct conf_channel channel = {.name = ""};
 	struct walk w = {c, fn, arg};
 
+	fill_from_unnamed(c, CONF_OWNER_conf_channel, &channel);
 	walk_owner(&w, CONF_OWNER_conf, "", c);
 	walk_owner(&w, CONF_OWNER_conf_queue, "", &all);
 	for (size_t i = 0; i < c->queue_count; i++)
 		walk_owner(&w, CONF_OWNER_conf_queue, c->queues[i].name,
 		    &c->queues[i]);
-	for (size_t i = 0; i < c->redis_count; i++)
-		walk_owner(
-		    &w, CONF_OWNER_conf_redis, c->redis[i].name, &c->redis[i]);
+	walk_owner(&w, CONF_OWNER_conf_channel, "", &channel);
+	clear_fields(&channel, CONF_OWNER_conf_channel);
+	for (int kind = 0; kind < CONF_OWNER_COUNT; kind++) {
+		if (lists[kind].size == 0)
+			continue;
+		for (size_t i = 0; i < list_count(c, kind); i++) {
+			const char *item = list_at(c, kind, i);
+
+			walk_owner(&w, kind, item, item);
+		}
+	}
 }
 
 void

@@ -77,6 +77,34 @@ struct conf_redis {
 	uint64_t degrade_after_ms; /* 30 s */
 };
 
+/* What to do with a row whose key is in the table already. */
+enum on_conflict { CONFLICT_IGNORE, CONFLICT_UPDATE };
+
+/* [channel] sets what holds for all, [channel "name"] is one. */
+struct conf_channel {
+	char name[NAME_MAX_LEN + 1];
+	char *table;   /* "schema.table" or "table" */
+	char *columns; /* "a:text, b:int8"; "" = from the catalogue */
+	char *key;     /* "a, b"; "" = none */
+	enum on_conflict on_conflict;
+	uint64_t batch;                  /* rows of one transaction; 1000 */
+	uint64_t max_spool;              /* rows that wait in Redis; 1000000 */
+	uint64_t max_spool_bytes;        /* their bytes; 256 MiB */
+	uint64_t max_quarantine;         /* 10000 */
+	char database[NAME_MAX_LEN + 1]; /* of struct conf_postgres */
+};
+
+/* [postgres] sets what holds for all, [postgres "name"] is one; "main" is
+ * always there. */
+struct conf_postgres {
+	char name[NAME_MAX_LEN + 1];
+	char *conninfo;              /* as libpq has it, without a password */
+	char *password_file;         /* "" = none; first line is the password */
+	uint64_t connect_timeout_ms; /* 5 s */
+	uint64_t statement_timeout_ms; /* 30 s */
+	uint64_t lock_timeout_ms;      /* 500 ms */
+};
+
 struct conf {
 	char *server_state_dir;
 	uint64_t server_drain_ms;
@@ -121,6 +149,10 @@ struct conf {
 	struct queue_policy queue_default; /* [queue] */
 	struct conf_queue *queues;         /* [queue "name"], by name */
 	size_t queue_count;
+	struct conf_channel *channels; /* [channel "name"], by name */
+	size_t channel_count;
+	struct conf_postgres *postgres; /* [postgres "name"], by name */
+	size_t postgres_count;
 	struct conf_redis *redis; /* [redis "name"]; [0] is "main", always */
 	size_t redis_count;
 
@@ -167,6 +199,11 @@ const struct queue_policy *conf_queue_policy(
 /* Does the field at that offset of it stand in the settings, for the queue of
  * that name or for all? Else it has its default. */
 bool conf_policy_is_set(const struct conf *c, const char *queue, size_t offset);
+
+/* Where that setting of a named section came from: "schedd.conf:12", or
+ * "default". */
+const char *conf_where(const struct conf *c, const char *section,
+    const char *name, const char *key);
 
 /* The table itself, for docs lint and for later man pages. */
 struct conf_row {

@@ -20,21 +20,29 @@ enum conf_type {
 	CONF_OWN_LEVEL, /* int: enum log_level, or LOG_LEVEL_COMMON */
 	CONF_CONFIRM,   /* enum confirm */
 	CONF_DEGRADE,   /* enum degrade */
-	CONF_TEXT,      /* char *, as all below except CONF_BACKEND */
+	CONF_CONFLICT,  /* enum on_conflict */
+	CONF_TEXT,      /* char *, as all below up to CONF_NAMES */
 	CONF_FOLDER,    /* absolute path */
 	CONF_LOG_FILE,  /* the same, or empty */
 	CONF_LISTEN,    /* addresses */
 	CONF_URL,       /* of a Redis */
 	CONF_PREFIX,    /* of keys in Redis */
+	CONF_TABLE,     /* schema.table */
+	CONF_COLUMNS,   /* name:type, ... */
+	CONF_NAMES,     /* names of columns */
 	CONF_BACKEND,   /* char[NAME_MAX_LEN + 1]: the name of a Redis */
+	CONF_NAME,      /* the same, any name */
 	CONF_TYPE_COUNT
 };
 
 /* Whose field it is; says how its section is named in the file too. */
 enum conf_owner {
-	CONF_OWNER_conf,       /* [http]: one of a kind */
-	CONF_OWNER_conf_queue, /* [queue] and [queue "name"] */
-	CONF_OWNER_conf_redis  /* [redis "main"] */
+	CONF_OWNER_conf,          /* [http]: one of a kind */
+	CONF_OWNER_conf_queue,    /* [queue] and [queue "name"] */
+	CONF_OWNER_conf_channel,  /* [channel] and [channel "name"] */
+	CONF_OWNER_conf_postgres, /* [postgres] and [postgres "name"] */
+	CONF_OWNER_conf_redis,    /* [redis "main"] */
+	CONF_OWNER_COUNT
 };
 
 struct conf_spec {

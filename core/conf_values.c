@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/column.h"
 #include "core/conf_priv.h"
 
 enum {
@@ -71,6 +72,7 @@ parse_own_level(const char *text, struct value *out)
 static const char *const ACCESSES[] = {"no", "failed", "all"};
 static const char *const CONFIRMS[] = {"auto", "memory", "disk", "replicated"};
 static const char *const DEGRADES[] = {"no", "disk"};
+static const char *const CONFLICTS[] = {"ignore", "update"};
 
 static bool
 parse_word(
@@ -99,6 +101,12 @@ static bool
 parse_degrade(const char *text, struct value *out)
 {
 	return parse_word(text, DEGRADES, COUNT_OF(DEGRADES), out);
+}
+
+static bool
+parse_conflict(const char *text, struct value *out)
+{
+	return parse_word(text, CONFLICTS, COUNT_OF(CONFLICTS), out);
 }
 
 /* ---- texts ------------------------------------------------------------ */
@@ -291,6 +299,49 @@ parse_backend(const char *text, struct value *out)
 	return strcmp(text, "main") == 0;
 }
 
+/* Empty where it may be left out; who needs it looks again. */
+static bool
+parse_table(const char *text, struct value *out)
+{
+	struct span schema, table;
+
+	(void)out;
+	return text[0] == '\0' || table_name_parse(text, &schema, &table);
+}
+
+static bool
+parse_columns(const char *text, struct value *out)
+{
+	struct columns *columns = xcalloc(1, sizeof(*columns));
+	char why[160];
+	bool ok =
+	    text[0] == '\0' || columns_parse(columns, text, why, sizeof(why));
+
+	(void)out;
+	free(columns);
+	return ok;
+}
+
+static bool
+parse_names(const char *text, struct value *out)
+{
+	struct span rest = span_of(text), name;
+
+	(void)out;
+	while (column_list_next(&rest, &name)) {
+		if (!column_name_is_valid(name))
+			return false;
+	}
+	return strlen(text) <= TEXT_LEN_MAX;
+}
+
+static bool
+parse_name(const char *text, struct value *out)
+{
+	(void)out;
+	return name_is_valid(span_of(text));
+}
+
 /* ---- the table of types ----------------------------------------------- */
 
 static const struct {
@@ -309,6 +360,7 @@ static const struct {
 	"error, warn, info or debug, or nothing", false},
     [CONF_CONFIRM] = {parse_confirm, "auto, memory, disk or replicated", false},
     [CONF_DEGRADE] = {parse_degrade, "no or disk", false},
+    [CONF_CONFLICT] = {parse_conflict, "ignore or update", false},
     [CONF_TEXT] = {parse_text, "text of at most 1024 bytes", false},
     [CONF_FOLDER] = {parse_folder, "a path that begins with /", false},
     [CONF_LOG_FILE] = {parse_log_file, "a path that begins with /, or nothing",
@@ -322,6 +374,13 @@ static const struct {
 	"without user or password",
 	false},
     [CONF_PREFIX] = {parse_prefix, "1 to 64 of A-Za-z0-9._:@-", false},
+    [CONF_TABLE] = {parse_table, "schema.table, as they are spelled", false},
+    [CONF_COLUMNS] = {parse_columns,
+	"name:type, ... with types such as text, int8, float8, numeric, bool, "
+	"jsonb, timestamptz, each name once",
+	false},
+    [CONF_NAMES] = {parse_names, "names of columns with commas between", false},
+    [CONF_NAME] = {parse_name, "1 to 64 of A-Za-z0-9._:@-", false},
     [CONF_BACKEND] = {parse_backend, "main, the only backend for now", false},
 };
 
@@ -399,7 +458,7 @@ conf_value_clear(size_t row, void *owner)
 	enum conf_type type = conf_spec(row)->type;
 	char **text = value_field(row, owner);
 
-	if (type < CONF_TEXT || type == CONF_BACKEND)
+	if (type < CONF_TEXT || type > CONF_NAMES)
 		return;
 	free(*text);
 	*text = NULL;
@@ -437,7 +496,11 @@ conf_value_set(size_t row, void *owner, const char *text)
 	case CONF_DEGRADE:
 		*(enum degrade *)field = (enum degrade)v.n;
 		break;
+	case CONF_CONFLICT:
+		*(enum on_conflict *)field = (enum on_conflict)v.n;
+		break;
 	case CONF_BACKEND:
+	case CONF_NAME:
 		ASSERT(strlen(text) <= NAME_MAX_LEN);
 		memcpy(field, text, strlen(text) + 1);
 		break;
@@ -447,6 +510,9 @@ conf_value_set(size_t row, void *owner, const char *text)
 	case CONF_LISTEN:
 	case CONF_URL:
 	case CONF_PREFIX:
+	case CONF_TABLE:
+	case CONF_COLUMNS:
+	case CONF_NAMES:
 		conf_value_clear(row, owner);
 		*(char **)field = xstrdup(text);
 		break;
@@ -505,7 +571,11 @@ conf_value_print(size_t row, const void *owner, struct buf *out)
 	case CONF_DEGRADE:
 		buf_add_str(out, DEGRADES[*(const enum degrade *)p]);
 		break;
+	case CONF_CONFLICT:
+		buf_add_str(out, CONFLICTS[*(const enum on_conflict *)p]);
+		break;
 	case CONF_BACKEND:
+	case CONF_NAME:
 		buf_add_str(out, field);
 		break;
 	case CONF_TEXT:
@@ -514,6 +584,9 @@ conf_value_print(size_t row, const void *owner, struct buf *out)
 	case CONF_LISTEN:
 	case CONF_URL:
 	case CONF_PREFIX:
+	case CONF_TABLE:
+	case CONF_COLUMNS:
+	case CONF_NAMES:
 		buf_add_str(out, *(char *const *)p);
 		break;
 	case CONF_TYPE_COUNT:

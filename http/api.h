@@ -35,6 +35,15 @@ req_fn api_config_set;
 req_fn api_tokens_list;
 req_fn api_tokens_add;
 req_fn api_tokens_remove;
+req_fn api_channels_list;
+req_fn api_channels_get;
+req_fn api_channels_set;
+req_fn api_rows;
+req_fn api_bad_list;
+req_fn api_bad_get;
+req_fn api_bad_edit;
+req_fn api_bad_retry;
+req_fn api_bad_purge;
 req_fn api_stats;
 req_fn api_metrics;
 req_fn api_health;
@@ -71,7 +80,14 @@ void api_add_refused(struct buf *out, struct span id, enum err err);
 
 /* The answer to a report: counts, and each item that was not taken. */
 void api_add_report(struct buf *out, const struct store_report_item *items,
-    const struct store_reported *results, size_t n);
+    const struct store_reported *results, size_t n, const struct work_body *w);
+/* ,"rows":{"channel":n,...} of a report, behind it; nothing without. */
+void api_add_pieces(
+    struct buf *out, const struct store_rows_piece *pieces, size_t n);
+/* Lets the body's rows go to the channels that the caller may use. */
+void api_allow_rows(struct req *req, struct body *b);
+/* SPOOL_FULL: says so, and when to come again. */
+void api_fail_full(struct req *req, const struct channel *ch);
 /* "todo":1,... of the six states, without braces. */
 void api_add_counts(struct buf *out, const uint64_t *counts);
 /* "pushed":1.500,... of the four rates, without braces. */

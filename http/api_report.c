@@ -11,11 +11,12 @@ struct report {
 };
 
 static store_report_cb report_on_stored;
+static store_report_rows_cb report_on_rows;
 static store_extend_cb extend_on_stored;
 
 void
 api_add_report(struct buf *out, const struct store_report_item *items,
-    const struct store_reported *results, size_t n)
+    const struct store_reported *results, size_t n, const struct work_body *w)
 {
 	size_t finished = 0, failed = 0, dead = 0;
 	bool first = true;
@@ -38,7 +39,10 @@ api_add_report(struct buf *out, const struct store_report_item *items,
 		first = false;
 		api_add_refused(out, items[i].id, results[i].err);
 	}
-	buf_add_str(out, "]}");
+	buf_add_char(out, ']');
+	if (w->piece_count > 0)
+		api_add_pieces(out, w->pieces, w->piece_count);
+	buf_add_char(out, '}');
 }
 
 /* ---- report ----------------------------------------------------------- */
@@ -53,6 +57,7 @@ api_report(struct req *req)
 
 	r->req = req;
 	api_body(req, &b);
+	api_allow_rows(req, &b);
 	if (body_read_report(&b, w) != ERR_OK) {
 		api_refuse(req, &b);
 		return;
@@ -60,8 +65,14 @@ api_report(struct req *req)
 	api_worker(req, w->worker, &worker);
 	store_worker_seen(req_store(req), &worker);
 	if (w->item_count == 0) {
-		api_add_report(req_out(req), NULL, NULL, 0);
+		api_add_report(req_out(req), NULL, NULL, 0, w);
 		req_reply(req, 200);
+	} else if (w->piece_count > 0) {
+		const struct store_rows_report op = {req_param(req, "queue"),
+		    w->worker, w->items, w->pieces, w->item_count,
+		    w->piece_count};
+
+		store_report_rows(req_store(req), &op, report_on_rows, r);
 	} else {
 		store_report(req_store(req), req_param(req, "queue"), w->worker,
 		    w->items, w->item_count, report_on_stored, r);
@@ -81,8 +92,20 @@ report_on_stored(
 	ASSERT(n == r->body.item_count);
 	if (task_log_is_on())
 		task_log_reported(r->req, &r->body, results);
-	api_add_report(req_out(r->req), r->body.items, results, n);
+	api_add_report(req_out(r->req), r->body.items, results, n, &r->body);
 	req_reply(r->req, 200);
+}
+
+static void
+report_on_rows(enum err err, const struct store_reported *results, size_t n,
+    struct channel *full, void *arg)
+{
+	struct report *r = arg;
+
+	if (full != NULL)
+		api_fail_full(r->req, full);
+	else
+		report_on_stored(err, results, n, arg);
 }
 
 /* ---- extend ----------------------------------------------------------- */

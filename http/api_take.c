@@ -29,8 +29,19 @@ struct take {
 };
 
 static store_report_cb take_on_reported;
+static store_report_rows_cb take_on_rows;
 static store_take_cb take_on_taken;
 static req_gone_fn take_on_gone, take_on_lost;
+
+static void
+take_report_rows(struct store *store, struct take *t)
+{
+	const struct work_body *w = &t->body;
+	const struct store_rows_report op = {t->op.queue, w->worker, w->items,
+	    w->pieces, w->item_count, w->piece_count};
+
+	store_report_rows(store, &op, take_on_rows, t);
+}
 
 static void
 take_start(struct take *t)
@@ -50,7 +61,9 @@ take_start(struct take *t)
 	t->op.arg = t;
 	t->pending = w->item_count > 0 ? 2 : 1;
 	req_on_gone(t->req, take_on_gone, t);
-	if (w->item_count > 0)
+	if (w->piece_count > 0)
+		take_report_rows(store, t);
+	else if (w->item_count > 0)
 		store_report(store, t->op.queue, w->worker, w->items,
 		    w->item_count, take_on_reported, t);
 	store_take(store, &t->op);
@@ -64,6 +77,7 @@ api_take(struct req *req)
 
 	t->req = req;
 	api_body(req, &b);
+	api_allow_rows(req, &b);
 	if (body_read_take(&b, &t->body) != ERR_OK)
 		api_refuse(req, &b);
 	else
@@ -98,8 +112,8 @@ take_print_report(struct take *t)
 
 	buf_add_str(out, ",\"report\":");
 	if (t->report_err == ERR_OK) {
-		api_add_report(
-		    out, t->body.items, t->reported, t->body.item_count);
+		api_add_report(out, t->body.items, t->reported,
+		    t->body.item_count, &t->body);
 		return;
 	}
 	buf_add_str(out, "{\"error\":");
@@ -182,6 +196,14 @@ take_on_reported(
 		memcpy(t->reported, results, n * sizeof(*results));
 	}
 	take_join(t);
+}
+
+static void
+take_on_rows(enum err err, const struct store_reported *results, size_t n,
+    struct channel *full, void *arg)
+{
+	(void)full;
+	take_on_reported(err, results, n, arg);
 }
 
 /* Keeps the ids for take_undo. */

@@ -36,12 +36,12 @@ enum { GUESS_ADDRESS = 'a', GUESS_TOKEN = 't' };
 #define MAY(role) (1u << ROLE_##role)
 
 static const unsigned role_rights[ROLE_COUNT] = {
-    [ROLE_PRODUCER] = MAY(KNOWN) | MAY(PRODUCER),
-    [ROLE_WORKER] = MAY(KNOWN) | MAY(WORKER),
+    [ROLE_PRODUCER] = MAY(KNOWN) | MAY(SENDER) | MAY(PRODUCER),
+    [ROLE_WORKER] = MAY(KNOWN) | MAY(SENDER) | MAY(WORKER),
     [ROLE_VIEWER] = MAY(KNOWN) | MAY(VIEWER),
     [ROLE_OPERATOR] = MAY(KNOWN) | MAY(VIEWER) | MAY(OPERATOR),
-    [ROLE_ADMIN] = MAY(KNOWN) | MAY(PRODUCER) | MAY(WORKER) | MAY(VIEWER) |
-		   MAY(OPERATOR) | MAY(ADMIN),
+    [ROLE_ADMIN] = MAY(KNOWN) | MAY(SENDER) | MAY(PRODUCER) | MAY(WORKER) |
+		   MAY(VIEWER) | MAY(OPERATOR) | MAY(ADMIN),
 };
 
 bool
@@ -60,6 +60,20 @@ bool
 auth_sees(const struct auth_caller *caller, struct span queue)
 {
 	return globs_match(caller->queues, queue);
+}
+
+bool
+auth_sees_channel(const struct auth_caller *caller, struct span channel)
+{
+	char name[sizeof("channel:") + NAME_MAX_LEN];
+
+	if (auth_sees_all(caller))
+		return true;
+	if (channel.len > NAME_MAX_LEN)
+		return false;
+	memcpy(name, "channel:", 8);
+	memcpy(name + 8, channel.p, channel.len);
+	return auth_sees(caller, (struct span){name, 8 + channel.len});
 }
 
 /* ---- tokens ----------------------------------------------------------- */
@@ -269,6 +283,10 @@ check_route(const struct req *req, const struct auth_caller *caller)
 	case SCOPE_QUEUE:
 		if (!auth_sees(caller, req_param(req, "queue")))
 			return ERR_QUEUE_UNKNOWN;
+		break;
+	case SCOPE_CHANNEL:
+		if (!auth_sees_channel(caller, req_param(req, "channel")))
+			return ERR_CHANNEL_UNKNOWN;
 		break;
 	case SCOPE_ALL:
 		if (!auth_sees_all(caller))

@@ -43,6 +43,8 @@ enum err auth_check(struct req *req, struct span authorization,
 
 /* Is the caller's token for this queue? For answers that list queues. */
 bool auth_sees(const struct auth_caller *caller, struct span queue);
+/* The same of a channel: the token's globs are held against "channel:NAME". */
+bool auth_sees_channel(const struct auth_caller *caller, struct span channel);
 bool auth_sees_all(const struct auth_caller *caller);
 /* Does a role do for a route that asks for need? */
 bool auth_role_may(enum role have, enum role need);

@@ -32,12 +32,26 @@ enum {
 	BODY_IDS_MAX = 1000
 };
 
+/* Rows of one channel. */
+struct rows_body {
+	struct channel *channel;
+	const struct columns *columns; /* that a row may have */
+	struct span *rows;
+	size_t count, room;
+};
+
+/* The channel of that name that the caller may bring rows to, or NULL. */
+typedef struct channel *body_channel_fn(struct span name, void *arg);
+
 struct body {
 	struct scan scan;
 	struct arena *arena;
 	const char *list;  /* the list that is being read, NULL outside */
 	size_t index;      /* of its item */
 	const char *field; /* the field that is being read */
+	body_channel_fn *find_channel; /* NULL: there are none */
+	void *find_arg;
+	size_t rows_count; /* of all channels, in a report */
 	enum err err;      /* what was refused first, and why */
 	char detail[BODY_DETAIL_MAX];
 };
@@ -108,6 +122,8 @@ struct work_body {
 	struct store_report_item *items; /* finished and failed */
 	size_t item_count, item_room;
 	bool has_report; /* finished or failed was given, maybe empty */
+	struct store_rows_piece *pieces;
+	size_t piece_count, piece_room;
 	struct span *ids;
 	size_t id_count, id_room;
 };
@@ -137,6 +153,30 @@ const char *filter_misfit(const struct store_filter *f, const char **states);
 
 enum err body_read_policy(
     struct body *b, struct store_policy_change *out) MUST_CHECK;
+
+/* One row, or {"rows": [...]}. channel and columns are set by the caller. */
+enum err body_read_rows(struct body *b, struct rows_body *out) MUST_CHECK;
+/* A row a line. */
+enum err body_read_lines(
+    struct body *b, struct rows_body *out, struct span text) MUST_CHECK;
+/* The one row that takes the place of another: {"row": {...}}. */
+enum err body_read_row(struct body *b, struct rows_body *out) MUST_CHECK;
+/* The next value is {"channel": [rows], ...}: adds pieces of that item. */
+bool body_read_pieces(struct body *b, struct work_body *w, size_t item);
+
+struct channel_body {
+	bool paused;
+};
+enum err body_read_channel(struct body *b, struct channel_body *out) MUST_CHECK;
+
+/* Which rows of a quarantine to act on. */
+struct bad_body {
+	struct span *ids;
+	size_t id_count, id_room;
+	bool all;
+	struct span sqlstate, after;
+};
+enum err body_read_bad(struct body *b, struct bad_body *out) MUST_CHECK;
 
 /* What a heartbeat may say. details gets its bytes as they came; empty when
  * it says nothing. */

@@ -103,10 +103,20 @@ item_read_retry(struct body *b, void *into)
 	return true;
 }
 
+/* Rows that only come when this task is finished now. */
+static bool
+item_read_rows(struct body *b, void *into)
+{
+	struct work_body *w = into;
+
+	return body_read_pieces(b, w, w->item_count + 1);
+}
+
 /* clang-format off */
 static const struct body_field finished_fields[] = {
 	{"id",     item_read_id,     true},
 	{"result", item_read_result, false},
+	{"rows",   item_read_rows,   false},
 };
 static const struct body_field failed_fields[] = {
 	{"id",    item_read_id,    true},
@@ -166,6 +176,12 @@ work_read_failed(struct body *b, void *into)
 {
 	((struct work_body *)into)->has_report = true;
 	return body_list(b, BODY_REPORT_LIST_MAX, item_read_failed, into);
+}
+
+static bool
+work_read_rows(struct body *b, void *into)
+{
+	return body_read_pieces(b, into, 0);
 }
 
 /* ---- extend ----------------------------------------------------------- */
@@ -250,11 +266,13 @@ static const struct body_field take_fields[] = {
 	{"request_id", work_read_request_id, false},
 	{"finished",   work_read_finished,   false},
 	{"failed",     work_read_failed,     false},
+	{"rows",       work_read_rows,       false},
 };
 static const struct body_field report_fields[] = {
 	{"worker",   work_read_worker,   true},
 	{"finished", work_read_finished, false},
 	{"failed",   work_read_failed,   false},
+	{"rows",     work_read_rows,     false},
 };
 static const struct body_field extend_fields[] = {
 	{"worker",  work_read_worker, true},
@@ -270,11 +288,22 @@ work_init(struct work_body *w)
 	w->count = TAKE_DEFAULT;
 }
 
+/* By its items a repeated report is known. */
+static bool
+rows_have_items(struct body *b, const struct work_body *w)
+{
+	return w->piece_count == 0 || w->item_count > 0 ||
+	       body_refusef(b, ERR_FIELD_MISSING,
+		   "fields 'finished', 'failed': expected at least one task "
+		   "beside rows");
+}
+
 enum err
 body_read_take(struct body *b, struct work_body *out)
 {
 	work_init(out);
-	if (body_object(b, take_fields, COUNT_OF(take_fields), out, NULL))
+	if (body_object(b, take_fields, COUNT_OF(take_fields), out, NULL) &&
+	    rows_have_items(b, out))
 		(void)ids_differ(b, out, out->item_count, id_at_item);
 	return body_end(b);
 }
@@ -288,6 +317,7 @@ body_read_report(struct body *b, struct work_body *out)
 			body_refusef(b, ERR_FIELD_MISSING,
 			    "fields 'finished', 'failed': expected one of "
 			    "them to be given");
+		(void)rows_have_items(b, out);
 		(void)ids_differ(b, out, out->item_count, id_at_item);
 	}
 	return body_end(b);

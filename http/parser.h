@@ -52,6 +52,7 @@ struct parser_head {
 	bool is_chunked;
 	bool is_http10;
 	bool keep_alive; /* what the client wants, or its version implies */
+	bool is_lines;   /* its Content-Type is NDJSON */
 	enum parser_expect expect;
 };
 

@@ -247,6 +247,7 @@ req_open(struct req *req, const struct parser_head *head)
 
 	req_name(req, head->request_id);
 	req->is_http10 = head->is_http10;
+	req->is_lines = head->is_lines;
 	req->keep_alive = head->keep_alive;
 	req->method = method_parse(head->method);
 	err = req_set_target(req, head->target, &query);
@@ -384,6 +385,12 @@ struct span
 req_body(const struct req *req)
 {
 	return buf_span(&req->body);
+}
+
+bool
+req_is_lines(const struct req *req)
+{
+	return req->is_lines;
 }
 
 struct span

@@ -39,6 +39,8 @@ struct arena *req_arena(struct req *req);
 void *req_alloc(struct req *req, size_t n);
 
 struct span req_body(const struct req *req);
+/* Was the body sent as lines of JSON (application/x-ndjson)? */
+bool req_is_lines(const struct req *req);
 /* Path parameter by name ("queue", "id"), already decoded and checked by the
  * router (names and ids are valid). Asserts that the route has it. The text
  * is followed by a NUL. */

@@ -42,6 +42,7 @@ struct req {
 	uint64_t body_max;
 	char id[PARSER_REQUEST_ID_MAX + 1];
 	bool is_http10;
+	bool is_lines;     /* its body is NDJSON */
 	bool keep_alive;   /* the client wants it */
 	bool closes;       /* this answer is the connection's last */
 	bool continue_due; /* 100 Continue is still to be written */

@@ -1,11 +1,11 @@
 /*
  * Matching of paths against the route table; see route.h. A path is cut
- * into segments once; then every row is held against them. Two dozen rows
- * of few segments need no index.
+ * into segments once; then the rows that may fit are held against them.
  */
 
 #include "http/route.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "core/mem.h"
@@ -208,6 +208,8 @@ param_check(struct span name, struct span value)
 		return ERR_OK;
 	if (span_is(name, "token"))
 		return ERR_TOKEN_NAME_BAD;
+	if (span_is(name, "channel"))
+		return ERR_CHANNEL_NAME_BAD;
 	return span_is(name, "queue") ? ERR_QUEUE_NAME_BAD
 				      : ERR_WORKER_NAME_BAD;
 }
@@ -255,13 +257,46 @@ method_is_match(unsigned row, unsigned asked)
 	return row == asked || (row == METHOD_GET && asked == METHOD_HEAD);
 }
 
+/* Which rows have that letter behind "/v1/", or at that place: of a table that
+ * is sorted few, and the others need no look. */
+static struct {
+	uint8_t from, to;
+} near[UCHAR_MAX + 1];
+static enum { NEAR_NEW, NEAR_MADE, NEAR_NONE } near_state;
+
+static void
+near_make(const struct route *table, size_t count)
+{
+	near_state = count < UINT8_MAX ? NEAR_MADE : NEAR_NONE;
+	for (size_t i = count; i-- > 0;) {
+		const char *pattern = table[i].pattern;
+		size_t at = strnlen(pattern, 4);
+		unsigned char letter = (unsigned char)pattern[at];
+
+		/* It could be any first segment. */
+		if (pattern[1] == '{')
+			near_state = NEAR_NONE;
+		near[letter].from = (uint8_t)i;
+		if (near[letter].to == 0)
+			near[letter].to = (uint8_t)(i + 1);
+	}
+}
+
 static const struct route *
 row_find(unsigned method, const struct segments *s)
 {
-	size_t count;
+	size_t count, i = 0;
 	const struct route *table = routes_get(&count);
 
-	for (size_t i = 0; i < count; i++)
+	if (near_state == NEAR_NEW)
+		near_make(table, count);
+	if (s->count > 1 && s->part[0].len == 2 && near_state == NEAR_MADE) {
+		unsigned char letter = (unsigned char)*s->part[1].p;
+
+		i = near[letter].from;
+		count = near[letter].to;
+	}
+	for (; i < count; i++)
 		if (method_is_match(table[i].method, method) &&
 		    pattern_matches(table[i].pattern, s))
 			return &table[i];
@@ -346,7 +381,8 @@ pattern_check(const char *pattern)
 		name = param_name(part);
 		ASSERT(part.len > 2 && part.p[part.len - 1] == '}');
 		ASSERT(span_is(name, "queue") || span_is(name, "worker") ||
-		       span_is(name, "id") || span_is(name, "token"));
+		       span_is(name, "id") || span_is(name, "token") ||
+		       span_is(name, "channel"));
 		params++;
 	}
 	ASSERT(params <= ROUTE_MAX_PARAMS && segments <= SEGMENTS_MAX);
@@ -370,6 +406,8 @@ routes_check(void)
 		ASSERT(a->scope != 0);
 		ASSERT((a->scope == SCOPE_QUEUE) ==
 		       (strstr(a->pattern, "{queue}") != NULL));
+		ASSERT((a->scope == SCOPE_CHANNEL) ==
+		       (strstr(a->pattern, "{channel}") != NULL));
 		for (size_t j = 0; j < i; j++) {
 			bool is_same =
 			    strcmp(a->pattern, table[j].pattern) == 0;

@@ -25,6 +25,7 @@ enum {
 enum scope {
 	SCOPE_QUEUE = 1, /* the {queue} of the path */
 	SCOPE_LIST,      /* the handler shows only those it is for */
+	SCOPE_CHANNEL,   /* "channel:" and the {channel} of the path */
 	SCOPE_ALL,       /* all of them */
 	SCOPE_NONE       /* no queue is concerned */
 };

@@ -615,22 +615,27 @@ work_on_reply(enum err err, const struct redisReply *reply, void *arg)
 	call_free(c);
 }
 
-struct call *
-call_work(struct queue *q)
+void
+call_add_policy(struct call *c)
 {
 	struct queue_policy p;
-	struct call *c;
 
-	if (q->work != NULL)
-		return q->work;
-	queue_policy(q, &p);
-	c = q->work = call_new(q);
+	queue_policy(c->queue, &p);
 	call_add_u64(c, p.max_attempts);
 	call_add_u64(c, p.retry_base_ms);
 	call_add_u64(c, p.retry_max_ms);
 	call_add_u64(c, id_random() % 1000000);
 	call_add_u64(c, p.lease_ms);
-	return c;
+}
+
+struct call *
+call_work(struct queue *q)
+{
+	if (q->work == NULL) {
+		q->work = call_new(q);
+		call_add_policy(q->work);
+	}
+	return q->work;
 }
 
 void

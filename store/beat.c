@@ -179,6 +179,18 @@ beat_now(struct store *s)
 	timer_arm_ms(&s->beat->timer, 0);
 }
 
+const char *
+beat_id(const struct store *s)
+{
+	return s->beat->id;
+}
+
+const char *
+beat_generation(const struct store *s)
+{
+	return s->beat->generation;
+}
+
 bool
 beat_has_others(const struct store *s)
 {

@@ -14,6 +14,7 @@
 #include "core/mem.h"
 #include "core/metrics.h"
 #include "core/secret.h"
+#include "store/channel_priv.h"
 #include "store/redis_child.h"
 #include "store/script.h"
 #include "store/worker_priv.h"
@@ -92,6 +93,7 @@ conn_on_ready(void *arg)
 	for (size_t i = 0; i < s->queue_count; i++)
 		queue_touch(s->sorted[i]);
 	beat_now(s);
+	channels_start(s);
 	tokens_load(s, NULL);
 	queues_load(s, names_on_loaded);
 }
@@ -267,7 +269,10 @@ store_open(struct store **out, struct loop *loop, const struct conf *conf,
     struct buf *why)
 {
 	struct store *s = store_new(loop, conf);
-	enum err err = store_prepare(s, why);
+	enum err err = channels_init(s, why);
+
+	if (err == ERR_OK)
+		err = store_prepare(s, why);
 
 	*out = NULL;
 	if (err != ERR_OK) {
@@ -322,6 +327,7 @@ store_close(struct store *s, void (*cb)(void *arg), void *arg)
 	s->close_cb = cb;
 	s->close_arg = arg;
 	batch_flush(s);
+	channels_close(s);
 	workers_flush(s);
 	tokens_close(s);
 	/* Nobody waits for their replies; Redis reads them all the same. */
@@ -357,6 +363,7 @@ store_free(struct store *s)
 	audit_free(s);
 	queues_free(s);
 	repair_free(s);
+	channels_free(s);
 	free(s->password);
 	free(s->sentinel_password);
 	free(s);

@@ -33,6 +33,7 @@
 #include "core/err.h"
 #include "core/list.h"
 #include "store/store_access.h"
+#include "store/store_channel.h"
 #include "store/store_types.h"
 
 struct loop;
@@ -48,6 +49,9 @@ struct store;
  */
 enum err store_open(struct store **out, struct loop *loop,
     const struct conf *conf, struct buf *why) MUST_CHECK;
+
+/* What only the store can say of settings: CONF_VALUE with a line in why. */
+enum err store_check_conf(const struct conf *conf, struct buf *why) MUST_CHECK;
 
 /* The time on Redis's clock. */
 int64_t store_redis_now(const struct store *s);

@@ -20,6 +20,7 @@
 #include "store/store.h"
 
 struct beat;
+struct channels;
 struct others;
 struct redisReply;
 struct reply;
@@ -130,6 +131,7 @@ struct store {
 	struct repair *repair;
 	struct token_table *tokens;
 	struct audit *audit;
+	struct channels *channels;
 };
 
 /* batch.c */
@@ -139,6 +141,8 @@ struct call *call_new(struct queue *q);
 /* The gathered call of work.lua, begun where there is none. */
 struct call *call_work(struct queue *q);
 void call_work_send(struct queue *q);
+/* What work.lua and report_rows.lua take of the queue's policy. */
+void call_add_policy(struct call *c);
 void call_free(struct call *c);
 void batch_clear(struct store *s);
 void call_add(struct call *c, struct span s);
@@ -179,6 +183,10 @@ void beat_free(struct store *s);
 /* redis_conn_events.on_identity; arg is the store. */
 enum err beat_identity(
     const struct redisReply *reply, char *why, size_t why_size, void *arg);
+/* This schedd's id, until it ends; the store's generation, "" until the first
+ * sign of life. */
+const char *beat_id(const struct store *s);
+const char *beat_generation(const struct store *s);
 /* Are other schedd alive on this Redis? */
 bool beat_has_others(const struct store *s);
 /* Begins the arguments of a script that is of no queue. */

@@ -223,6 +223,7 @@ enum { STORE_HOLD_IDS = 100 };
 enum role {
 	ROLE_ANY = 1, /* of a route: no token is asked for; health, no more */
 	ROLE_KNOWN,   /* of a route: any token */
+	ROLE_SENDER,  /* of a route: a producer or a worker */
 	ROLE_PRODUCER,
 	ROLE_WORKER,
 	ROLE_VIEWER,

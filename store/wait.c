@@ -11,6 +11,7 @@
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/metrics.h"
+#include "store/channel_priv.h"
 #include "store/reply.h"
 
 /* Where a take stands (struct store_take.where). */
@@ -476,6 +477,7 @@ store_take_wake_all(struct store *s)
 {
 	s->draining = true;
 	wait_abort(s, ERR_OK);
+	channels_drain(s);
 }
 
 size_t

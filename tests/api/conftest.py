@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from ctl import run, url_of
+from pgproc import Postgres
 from redisproc import AclRedis, Redis
-from server import Schedd, merged
+from server import Schedd, merged, wait_until
 
 # Short times where a test would have to wait for them otherwise.
 QUICK = {"janitor": {"interval": "100ms"}}
@@ -70,6 +71,49 @@ class Place:
             one.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
         assert not complaints, "\n".join(complaints)
+
+
+@pytest.fixture(scope="module", name="postgres")
+def _postgres():
+    """One Postgres for the tests of a file; each makes tables of its own."""
+    one = Postgres()
+    try:
+        yield one.start()
+    finally:
+        one.stop()
+
+
+@pytest.fixture(name="world")
+def _world(request, place, postgres):
+    """Makes a schedd with channels: world(channels, sql) -> client. Settings of
+    a channel, by name; the sql makes its tables."""
+
+    def make(channels, sql="", settings=None, ready=True, **options):
+        if sql:
+            postgres.make(sql)
+        redis = options.pop("redis", None)
+        own = redis.settings() if redis else {}
+        parts = merged(postgres.settings(channels), own, settings)
+        schedd = place.schedd(parts, **options)
+        client = schedd.client()
+        request.addfinalizer(client.close)
+        client.schedd, client.postgres = schedd, postgres
+        if ready:
+            for name in channels:
+                wait_state(client, name, "running")
+        return client
+
+    return make
+
+
+def wait_state(client, name, *states, limit=15):
+    """Until a channel is in one of these states; the channel."""
+
+    def there():
+        got = client.get_json(f"/v1/channels/{name}")
+        return got if got["state"] in states else None
+
+    return wait_until(there, limit, f"{name} to be {states}")
 
 
 @pytest.fixture(scope="module")

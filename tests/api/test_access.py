@@ -48,6 +48,15 @@ MAY = {
     "workers_get": LOOK,
     "workers_remove": {"admin"},
     "workers_heartbeat": WORK,
+    "channels_list": LOOK,
+    "channels_get": LOOK,
+    "channels_set": REPAIR,
+    "bad_list": LOOK,
+    "bad_get": LOOK,
+    "bad_edit": REPAIR,
+    "bad_retry": REPAIR,
+    "bad_purge": REPAIR,
+    "rows": {"producer", "worker", "admin"},
 }
 BODIES = {
     "push": {"payload": 1},
@@ -59,6 +68,11 @@ BODIES = {
     "queues_set": {"max_tasks": 5},
     "workers_heartbeat": {},
     "tokens_add": {"name": "new", "role": "viewer"},
+    "channels_set": {"paused": True},
+    "bad_edit": {"row": {}},
+    "bad_retry": {"all": True},
+    "bad_purge": {"all": True},
+    "rows": {"a": "b"},
     "config_set": {"log.http": "info"},
 }
 
@@ -72,7 +86,7 @@ def operations():
 
 
 def fill(path, queue="mail-1"):
-    names = {"queue": queue, "worker": "w", "id": "a", "token": "nobody"}
+    names = {"queue": queue, "worker": "w", "id": "a", "token": "nobody", "channel": "c"}
     return re.sub(r"\{(\w+)\}", lambda m: names[m.group(1)], path)
 
 

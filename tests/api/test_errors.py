@@ -36,6 +36,16 @@ NOT_IN_ANSWERS = {
     "TOO_MANY_TOKENS": "test_tokens",
     "ACCESS_OPEN": "at the start: test_tls",
     "TLS_FILES": "at the start: test_tls",
+    "POSTGRES_DOWN": "in a channel's error: test_forward",
+    "CHANNEL_1": "in a channel's error: test_forward",
+    "CHANNEL_2": "as CHANNEL_1, for the second channel",
+    "CHANNEL_3": "as CHANNEL_1, for the third channel",
+    "CHANNEL_OTHER": "as CHANNEL_1, for further channels",
+    "CHANNEL_NAME_BAD": "test_channels",
+    "ROW_UNKNOWN": "needs a channel: test_channels",
+    "SPOOL_FULL": "needs a channel: test_channels",
+    "COLUMNS_UNKNOWN": "needs a channel: test_forward",
+    "ROW_TOO_LARGE": "needs a channel: test_channels",
     "LOG_FILE": "at the start: test_log",
     "CONF_SYNTAX": "at the start: test_start",
     "CONF_UNKNOWN": "at the start: test_start",
@@ -103,6 +113,7 @@ def test_unknown_things(client, queue):
     queue.make()
     saw(queue.try_task("x"), 404, "TASK_UNKNOWN")
     saw(client.call("DELETE", "/v1/workers/x"), 404, "WORKER_UNKNOWN")
+    saw(client.get("/v1/channels/x"), 404, "CHANNEL_UNKNOWN")
     saw(client.get("/v1/queues/a,b"), 400, "QUEUE_NAME_BAD")
     saw(client.get("/v1/queues", x=1), 400, "QUERY_BAD")
     saw(client.get("/v1/"), 400, "PATH_BAD")

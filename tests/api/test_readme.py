@@ -116,3 +116,29 @@ def test_dev_run(place):
         finally:
             if process.poll() is None:
                 process.kill()
+
+
+
+def test_dev_run_with_a_postgres(place):
+    """It starts one, makes the demo's table and channel, prints a line that
+    works, and takes it down with schedd."""
+    place.folder.chmod(0o711)
+    state = place.new_folder()
+    command = [str(ROOT / "dev"), "run", "--postgres", "--http.listen=127.0.0.1:0"]
+    command.append(f"--server.state_dir={state}")
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        try:
+            line = next(raw for raw in process.stderr if "/v1/channels/pages/rows" in raw)
+            next(raw for raw in process.stderr if " channel.running " in raw)
+            pid = int((state / "postgres/data/postmaster.pid").read_text().splitlines()[0])
+            answer = run_line(line.strip())
+            assert answer["state"] == "committed" and answer["committed"] == 1
+            process.send_signal(signal.SIGINT)
+            rest = process.stderr.read()
+            assert process.wait(30 * SLOW) == 0, rest
+        finally:
+            if process.poll() is None:
+                process.kill()
+    wait_until(lambda: not Path(f"/proc/{pid}").exists(), 30, "the end of Postgres")

@@ -6,6 +6,7 @@ there at the end. Each returns what it found wrong, as lines; none is right.
     k3_bound     no task runs more often than it may, none without a reason
     k4_overlap   two workers never hold one task under valid leases
     k5_shape     every task is in exactly one place, and counted
+    k6_rows      each acknowledged row is in its table or in the quarantine, once
     k8_gap       how long nothing succeeded
     k9_leftover  nothing was used up, nothing was left behind
 """
@@ -184,6 +185,29 @@ def k5_shape(dump):
     if dict(held) != counted:
         found.append(f"leases by worker are {dict(held)}, counted as {counted}")
     return found
+
+
+def k6_rows(events, there, quarantine, bad):
+    """there: ids of the table in the order of their coming; quarantine: ids of
+    the refused rows; bad: ids of those that had to be. An id is its maker, a
+    dash and a number that goes up."""
+    tried = ids_of(events, "rows", "invoke")
+    done = ids_of(events, "rows", "ok")
+    places = Counter(there) + Counter(quarantine)
+    order, last = set(), {}
+    for i in there:
+        maker = i.rsplit("-", 1)[0]
+        if last.get(maker, "") > i:
+            order.add(i)
+        last[maker] = i
+    return (
+        _finding(done - set(places), "acknowledged rows are nowhere")
+        + _finding(set(places) - tried, "rows were never brought")
+        + _finding({i for i, n in places.items() if n > 1}, "rows came twice")
+        + _finding(set(quarantine) - bad, "good rows are in the quarantine")
+        + _finding(bad & set(there), "bad rows are in the table")
+        + _finding(order, "rows are out of order")
+    )
 
 
 def k8_gap(events, since, until, kinds=("push", "take", "finish")):

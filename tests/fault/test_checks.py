@@ -174,6 +174,32 @@ def test_k5(key, value, word):
     assert any(word in line for line in found), found
 
 
+BROUGHT = [
+    event(1, "invoke", "rows", ["a-1", "a-2", "a-3"]),
+    event(2, "ok", "rows", ["a-1", "a-2", "a-3"]),
+    event(3, "invoke", "rows", ["a-4"]),
+]
+
+
+@pytest.mark.parametrize(
+    "there, quarantine, word",
+    [
+        (["a-1", "a-3"], ["a-2"], ""),
+        (["a-1", "a-3", "a-4"], ["a-2"], ""),
+        (["a-1"], ["a-2"], "nowhere"),
+        (["a-1", "a-3", "a-5"], ["a-2"], "never brought"),
+        (["a-1", "a-3", "a-3"], ["a-2"], "twice"),
+        (["a-1", "a-2", "a-3"], ["a-2"], "twice"),
+        (["a-1"], ["a-2", "a-3"], "good rows"),
+        (["a-1", "a-2", "a-3"], [], "bad rows"),
+        (["a-3", "a-1"], ["a-2"], "out of order"),
+    ],
+)
+def test_k6(there, quarantine, word):
+    found = checks.k6_rows(BROUGHT, there, quarantine, {"a-2"})
+    assert any(word in line for line in found) if word else found == []
+
+
 def test_k8(good):
     good = sort(good)
     assert checks.k8_gap(good, 1 * S, 14 * S) == pytest.approx(3)

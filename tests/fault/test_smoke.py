@@ -33,6 +33,13 @@ def test_row(row):
         assert word in line
 
 
+def test_rows_to_postgres():
+    done = chaos("--part", "0.03", "G4")
+    print(done.stdout, done.stderr)
+    assert done.returncode == 0
+    assert " cuts=6 " in done.stdout and " ok " in done.stdout
+
+
 def test_unknown_row():
     done = chaos("F99")
     assert done.returncode != 0 and "F99" in done.stderr

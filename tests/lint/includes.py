@@ -17,6 +17,7 @@ ARROWS = {
 # Where a third-party header may stand.
 PLACES = {
     r"hiredis/": r"store/",
+    r"libpq-fe\.h": r"store/",
     r"cjson/": r"core/json\.c",
     r"ini\.h": r"core/conf\w*\.c",
     r"curl/": r"cli/",

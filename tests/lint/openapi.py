@@ -33,6 +33,10 @@ SCHEMAS = {
     "policy_fields": ("QueueChange",),
     "beat_fields": ("Heartbeat",),
     "token_fields": ("TokenNew",),
+    "rows_fields": ("RowsList",),
+    "row_fields": ("BadEdit",),
+    "channel_fields": ("ChannelChange",),
+    "bad_fields": ("BadSet",),
     "finished_fields": (),  # within Take and Report, checked below
     "failed_fields": (),
 }
@@ -128,7 +132,7 @@ def check_errors(document):
 def tables():
     """{table: {field: required}} of all body_*.c."""
     found = {}
-    for stem in ("push", "work", "set", "policy", "beat", "token"):
+    for stem in ("push", "work", "set", "policy", "beat", "token", "rows", "channel"):
         for name, rows in TABLE.findall(no_comments(f"http/body_{stem}.c")):
             found[name] = {f: r == "true" for f, r in FIELD.findall(rows)}
     return found

@@ -16,7 +16,7 @@ IN_C = re.compile(
 # One that is written whole, for speed.
 IN_TEXT = re.compile(r"\\r\\n([A-Z]{3,})\\r\\n")
 FAMILIES = {"CLIENT", "CONFIG", "SCRIPT"}
-SECOND = {"GET", "LOAD", "SETNAME"}
+SECOND = {"BYLEX", "GET", "LOAD", "SETNAME"}
 NOT_OURS = {"SENTINEL"}
 
 

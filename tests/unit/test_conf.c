@@ -267,7 +267,7 @@ static const struct {
 	"write_timeout, min_rate"},
     {"[htp]\n", ERR_CONF_UNKNOWN,
 	"a.conf:1: \"htp\": no such section; expected one of server, http, "
-	"worker, janitor, limits, log, debug, queue, redis"},
+	"worker, janitor, limits, log, debug, queue, channel, postgres, redis"},
     {"[worker]\ntimeout = 1m\n[log]\n[worker]\ntimeout = 2m\n", ERR_CONF_SYNTAX,
 	"a.conf:5: [worker] timeout: stands twice, first at a.conf:2"},
     {"[queue \"a\"]\nlease=1h\nlease=1h\n", ERR_CONF_SYNTAX,
@@ -295,7 +295,8 @@ static const struct {
 	"level.COMPONENT, access, rate, file, file.COMPONENT"},
     {"[log]\nfile.nope = /x\n", ERR_CONF_UNKNOWN,
 	"a.conf:2: [log] file.nope: no such setting; expected one of "
-	"file.access, file.conf, file.http, file.janitor, file.log, file.loop, "
+	"file.access, file.channel, file.conf, file.http, file.janitor, "
+	"file.log, file.loop, file.pg, "
 	"file.queue, file.redis, file.sentinel, file.server, file.store, "
 	"file.task, file.error"},
     {"[log]\nfile.janitor = x.log\n", ERR_CONF_VALUE,
@@ -306,9 +307,9 @@ static const struct {
 	"or nothing, got \"loud\""},
     {"[log]\nlevel. = info\n", ERR_CONF_UNKNOWN,
 	"a.conf:2: [log] level.: no such setting; expected one of "
-	"level.access, level.conf, level.http, level.janitor, level.log, "
-	"level.loop, level.queue, level.redis, level.sentinel, level.server, "
-	"level.store, level.task"},
+	"level.access, level.channel, level.conf, level.http, level.janitor, "
+	"level.log, level.loop, level.pg, level.queue, level.redis, "
+	"level.sentinel, level.server, level.store, level.task"},
     {"level = debug\n", ERR_CONF_SYNTAX,
 	"a.conf:1: expected a [section] before the first setting"},
     {"[log\n", ERR_CONF_SYNTAX,
@@ -326,7 +327,8 @@ static const struct {
     {"[queue \"a]\n", ERR_CONF_SYNTAX, "a.conf:1: expected [section \"name\"]"},
     {"[queue a]\n", ERR_CONF_UNKNOWN,
 	"a.conf:1: \"queue a\": no such section; expected one of server, "
-	"http, worker, janitor, limits, log, debug, queue, redis"},
+	"http, worker, janitor, limits, log, debug, queue, channel, postgres, "
+	"redis"},
     {"[redis]\nurl=\n", ERR_CONF_UNKNOWN,
 	"a.conf:1: expected the one backend there is for now: "
 	"[redis \"main\"]"},
@@ -550,7 +552,8 @@ test_bad_arguments(void **state)
 	    "level.COMPONENT, access, rate, file, file.COMPONENT");
 	assert_arg_fails("--log.file.x=/x", ERR_CONF_UNKNOWN,
 	    "--log.file.x: no such setting; expected one of file.access, "
-	    "file.conf, file.http, file.janitor, file.log, file.loop, "
+	    "file.channel, file.conf, file.http, file.janitor, file.log, "
+	    "file.loop, file.pg, "
 	    "file.queue, file.redis, file.sentinel, file.server, file.store, "
 	    "file.task, file.error");
 	assert_arg_fails("--log.file.janitor=x", ERR_CONF_VALUE,
@@ -571,10 +574,12 @@ test_bad_arguments(void **state)
 	    "--queue..lease: expected a name of 1 to 64 of A-Za-z0-9._:@-");
 	assert_arg_fails("--.=", ERR_CONF_UNKNOWN,
 	    "--.: \"\": no such section; expected one of server, http, "
-	    "worker, janitor, limits, log, debug, queue, redis");
+	    "worker, janitor, limits, log, debug, queue, channel, postgres, "
+	    "redis");
 	assert_arg_fails("--lo\ng.\xff=x", ERR_CONF_UNKNOWN,
 	    "\"--lo\\ng.\\xff\": \"lo\\ng\": no such section; expected one of "
-	    "server, http, worker, janitor, limits, log, debug, queue, redis");
+	    "server, http, worker, janitor, limits, log, debug, queue, "
+	    "channel, postgres, redis");
 	assert_arg_fails("--server.state_dir=/a\nb", ERR_CONF_VALUE,
 	    "--server.state_dir: expected a path that begins with /, got "
 	    "\"/a\\nb\"");
@@ -788,6 +793,8 @@ test_which_may_change(void **state)
 	(void)state;
 	for (size_t i = 0; i < count; i++) {
 		bool fixed = strcmp(rows[i].section, "redis") == 0 ||
+			     strcmp(rows[i].section, "channel") == 0 ||
+			     strcmp(rows[i].section, "postgres") == 0 ||
 			     strcmp(rows[i].key, "state_dir") == 0 ||
 			     strcmp(rows[i].key, "listen") == 0 ||
 			     strcmp(rows[i].key, "backend") == 0;

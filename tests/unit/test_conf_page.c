@@ -57,7 +57,8 @@ static void
 test_the_table_reads_back(void **state)
 {
 	struct conf *c = load_ok("[queue \"x\"]\nlease=1234567ms\n"
-				 "[http]\nmax_body=1234567\n",
+				 "[http]\nmax_body=1234567\n"
+				 "[channel \"c\"]\ntable=a.b\nkey=x, y\n",
 	    no_args);
 	char *page = print_text(c), *args[128], *p = page;
 	struct conf *again;
@@ -82,6 +83,12 @@ test_the_table_reads_back(void **state)
 		if (conf_spec(i)->owner == CONF_OWNER_conf_queue) {
 			mine = &c->queues[0];
 			theirs = &again->queues[0];
+		} else if (conf_spec(i)->owner == CONF_OWNER_conf_channel) {
+			mine = &c->channels[0];
+			theirs = &again->channels[0];
+		} else if (conf_spec(i)->owner == CONF_OWNER_conf_postgres) {
+			mine = &c->postgres[0];
+			theirs = &again->postgres[0];
 		} else if (conf_spec(i)->owner == CONF_OWNER_conf_redis) {
 			mine = &c->redis[0];
 			theirs = &again->redis[0];
@@ -234,12 +241,13 @@ test_the_example_shows_what_is_right(void **state)
 	}
 	c = load_ok(text, no_args);
 	assert_int_equal(c->queue_count, 1);
+	assert_int_equal(c->channel_count, 1);
 	named = 0;
 	for (size_t i = 0; i < c->source_count; i++) {
 		const struct conf_source *s = &c->sources[i];
 		size_t count;
 
-		if (conf_spec(s->row)->owner == CONF_OWNER_conf_queue &&
+		if (conf_spec(s->row)->owner != CONF_OWNER_conf_redis &&
 		    s->name[0] != '\0') {
 			named++;
 			continue;

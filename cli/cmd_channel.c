@@ -1,0 +1,200 @@
+/* schedctl channel ls, show, pause, resume. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/channel_view.h"
+#include "cli/cli.h"
+#include "cli/cmds.h"
+#include "cli/rows.h"
+#include "cli/text.h"
+#include "core/mem.h"
+
+enum { PATH_MAX_BYTES = 1024, ARENA_MAX = 1 << 30 };
+
+enum {
+	F_NAME,
+	F_STATE,
+	F_SPOOL,
+	F_OLDEST,
+	F_QUARANTINE,
+	F_COMMITTED,
+	F_TABLE,
+	F_ERROR,
+	F_COUNT
+};
+
+/* ---- ls --------------------------------------------------------------- */
+
+static double
+number_of(struct span text)
+{
+	char copy[32] = "";
+
+	if (text.len < sizeof(copy) && text.len > 0)
+		memcpy(copy, text.p, text.len);
+	return strtod(copy, NULL);
+}
+
+static void
+add_seconds(struct table *t, struct span seconds)
+{
+	struct buf text;
+
+	buf_init(&text, 64);
+	text_add_seconds(&text, number_of(seconds));
+	table_add(t, buf_span(&text));
+	buf_clear(&text);
+}
+
+/* What is wrong, in the server's words. */
+static void
+add_reason(struct table *t, struct arena *a, struct span error)
+{
+	struct cli_error e;
+
+	if (error.len == 0 || !cli_read_error_object(error, a, &e)) {
+		table_add_str(t, "");
+		return;
+	}
+	table_add(t, e.detail.len > 0 ? e.detail : e.text);
+	table_set_colour(t, TABLE_YELLOW);
+}
+
+static void
+add_state(struct table *t, struct span state)
+{
+	table_add(t, state);
+	if (span_is(state, "stopped"))
+		table_set_colour(t, TABLE_RED);
+	else if (span_is(state, "waiting") || span_is(state, "paused"))
+		table_set_colour(t, TABLE_YELLOW);
+}
+
+static bool
+ls_add(struct table *t, struct arena *a, struct scan *s)
+{
+	static const struct row_field fields[F_COUNT] = {
+	    [F_NAME] = {"name", false},
+	    [F_STATE] = {"state", false},
+	    [F_SPOOL] = {"spool_rows", false},
+	    [F_OLDEST] = {"oldest_s", false},
+	    [F_QUARANTINE] = {"quarantine_rows", false},
+	    [F_COMMITTED] = {"committed_total", false},
+	    [F_TABLE] = {"table", false},
+	    [F_ERROR] = {"error", false},
+	};
+	struct span f[F_COUNT];
+
+	if (!row_read(s, a, fields, F_COUNT, f) || f[F_NAME].len == 0)
+		return false;
+	table_add(t, f[F_NAME]);
+	add_state(t, f[F_STATE]);
+	table_add(t, f[F_SPOOL]);
+	add_seconds(t, f[F_OLDEST]);
+	table_add(t, f[F_QUARANTINE]);
+	if (!span_is(f[F_QUARANTINE], "0"))
+		table_set_colour(t, TABLE_RED);
+	table_add(t, f[F_COMMITTED]);
+	table_add(t, f[F_TABLE]);
+	add_reason(t, a, f[F_ERROR]);
+	return true;
+}
+
+static enum cli_exit
+ls_print(struct cli *c, struct span body)
+{
+	static const struct table_column columns[] = {{"NAME", TABLE_LEFT},
+	    {"STATE", TABLE_LEFT}, {"SPOOL", TABLE_RIGHT},
+	    {"OLDEST", TABLE_RIGHT}, {"REFUSED", TABLE_RIGHT},
+	    {"COMMITTED", TABLE_RIGHT}, {"TABLE", TABLE_LEFT},
+	    {"", TABLE_LEFT}};
+	static const struct row_field fields[] = {{"channels", false}};
+	struct table *t = table_new(columns, COUNT_OF(columns));
+	struct arena *a = arena_new(ARENA_MAX);
+	enum cli_exit result = CLI_DONE;
+	struct span list;
+	struct scan s;
+	bool ok = row_read_all(body, a, fields, 1, &list);
+
+	scan_init(&s, list);
+	ok = ok && scan_array(&s);
+	while (ok && scan_item(&s))
+		ok = ls_add(t, a, &s);
+	if (!ok || scan_end(&s) != ERR_OK)
+		result = cli_bad_answer(c, "expected a list of channels");
+	else if (table_rows(t) == 0 && !c->quiet)
+		cli_say("there are no channels: the server's settings make "
+			"them");
+	else
+		cli_write_table(c, t);
+	table_free(t);
+	arena_free(a);
+	return result;
+}
+
+enum cli_exit
+cmd_channel_ls(struct cli *c)
+{
+	struct client_answer answer;
+	enum cli_exit result = cli_get(c, "/v1/channels", &answer);
+
+	if (result == CLI_DONE && c->json)
+		return cli_document(c, &answer);
+	return result == CLI_DONE ? ls_print(c, answer.body) : result;
+}
+
+/* ---- one channel ------------------------------------------------------ */
+
+enum cli_exit
+cmd_channel_show(struct cli *c)
+{
+	struct client_answer answer;
+	enum cli_exit result;
+	struct buf path;
+
+	buf_init(&path, PATH_MAX_BYTES);
+	result = cli_channel_path(c, "", &path);
+	if (result == CLI_DONE)
+		result = cli_get(c, cli_path(&path), &answer);
+	buf_clear(&path);
+	return result == CLI_DONE ? cli_show(c, &answer, channel_view_add,
+					"expected a channel")
+				  : result;
+}
+
+static enum cli_exit
+set_paused(struct cli *c, bool paused)
+{
+	struct client_request request = {.method = "PATCH",
+	    .body = paused ? SPAN("{\"paused\":true}")
+			   : SPAN("{\"paused\":false}")};
+	struct client_answer answer;
+	enum cli_exit result;
+	struct buf path;
+
+	buf_init(&path, PATH_MAX_BYTES);
+	result = cli_channel_path(c, "", &path);
+	request.path = cli_path(&path);
+	if (result == CLI_DONE)
+		result = cli_call(c, &request, &answer);
+	buf_clear(&path);
+	if (result == CLI_DONE && c->json)
+		return cli_document(c, &answer);
+	if (result == CLI_DONE && !c->quiet)
+		cli_write_line(c, "%s %s", args_word(c->args, 0),
+		    paused ? "is paused: its rows wait" : "goes on");
+	return result;
+}
+
+enum cli_exit
+cmd_channel_pause(struct cli *c)
+{
+	return set_paused(c, true);
+}
+
+enum cli_exit
+cmd_channel_resume(struct cli *c)
+{
+	return set_paused(c, false);
+}
