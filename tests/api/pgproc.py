@@ -1,6 +1,8 @@
 """A Postgres of the test's own: as a user that is not root, on a unix socket
 and a loopback port, with fsync on."""
 
+import atexit
+import functools
 import os
 import pwd
 import shutil
@@ -47,6 +49,15 @@ def as_user(words):
     return ["setpriv", *ids, "--", *words]
 
 
+@functools.cache
+def pattern():
+    """The folder of a new cluster, for all of this process: to copy it takes a
+    tenth of the time that to make it does."""
+    one = Postgres()
+    atexit.register(one.stop)
+    return one.make_cluster()
+
+
 class Postgres:
     """A cluster with the superuser "admin" and the database "test", which
     belongs to the role "keeper". options: lines of its settings."""
@@ -67,16 +78,25 @@ class Postgres:
         """Makes the cluster when there is none, starts it."""
         data = self.folder / "data"
         if not data.exists():
-            words = [program("initdb"), "-D", data, "-U", "admin", "-A", "trust"]
-            words += ["-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
-            subprocess.run(
-                as_user(map(str, words)), check=True, capture_output=True, cwd="/"
-            )
-            self.spawn()
-            self.sql("CREATE ROLE keeper LOGIN", database="postgres")
-            self.sql("CREATE DATABASE test OWNER keeper", database="postgres")
-            return self
+            words = ["cp", "-a", "--reflink=auto", pattern(), data]
+            subprocess.run(as_user(map(str, words)), check=True, cwd="/")
         return self.spawn()
+
+    def make_cluster(self):
+        """A new one, as all begin; it is not running."""
+        data = self.folder / "data"
+        words = [program("initdb"), "-D", data, "-U", "admin", "-A", "trust"]
+        words += ["-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
+        subprocess.run(
+            as_user(map(str, words)), check=True, capture_output=True, cwd="/"
+        )
+        self.spawn()
+        self.sql(
+            "CREATE ROLE keeper LOGIN; CREATE DATABASE test OWNER keeper",
+            database="postgres",
+        )
+        self.halt()
+        return data
 
     def spawn(self):
         """Starts the server and waits until it answers."""

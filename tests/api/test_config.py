@@ -178,7 +178,7 @@ def test_it_is_called_as_its_setting_too(world):
 BAD = [
     # body, name of the error, words of its detail
     ({"log.nope": "debug"}, "FIELD_UNKNOWN", ("log.nope", "log.level, log.access", "log.task")),
-    ({"log.pg": "debug"}, "FIELD_UNKNOWN", ("log.pg", "log.janitor")),
+    ({"log.postgres": "debug"}, "FIELD_UNKNOWN", ("log.postgres", "log.janitor")),
     ({"http.listen": "x"}, "FIELD_UNKNOWN", ("http.listen", "SIGHUP")),
     ({"log.file": "/x"}, "FIELD_UNKNOWN", ("log.file",)),
     ({"log.rate": 5}, "FIELD_UNKNOWN", ("log.rate",)),

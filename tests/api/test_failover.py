@@ -141,22 +141,3 @@ def test_a_master_that_is_replaced_by_hand(place, servers):
     kept = {k.decode() for k in servers.master().do("HKEYS", "sched:{q}:task")}
     lost = set(pushers.acked) - kept
     assert not lost, f"lost {len(lost)} of {len(pushers.acked)}"
-
-
-def test_a_master_that_is_replaced_by_hand(place, servers):
-    """It answers all the time, and a replica goes on confirming what it does,
-    until that one is told."""
-    schedd = place.schedd(servers.settings())
-    pushers = Pushers(schedd)
-    for number in range(3):
-        pushers.wait_more(200)
-        old = servers.master()
-        servers.sentinels[number].do("SENTINEL", "FAILOVER", "m")
-        servers.wait_switch(old)
-        pushers.wait_more(100)
-        wait_until(lambda z=old: z.do("ROLE")[0] == b"slave", 40, "its demotion")
-        wait_until(servers.is_whole, 40, "all replicas")
-    pushers.stop()
-    kept = {k.decode() for k in servers.master().do("HKEYS", "sched:{q}:task")}
-    lost = set(pushers.acked) - kept
-    assert not lost, f"lost {len(lost)} of {len(pushers.acked)}"

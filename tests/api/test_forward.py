@@ -131,7 +131,7 @@ def test_kills_of_either_side(place, own):
     schedd.args.append(f"--http.listen={schedd.addr}")
     bringer = Bringer([schedd.addr], "c")
     bringer.start()
-    for turn in range(8):
+    for turn in range(6):
         time.sleep(0.25)
         if turn % 2:
             own.kill()

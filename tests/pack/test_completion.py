@@ -303,7 +303,7 @@ def _shell(request, tmp_path, server):
 def test_in_a_shell(shell):
     """One candidate is put into the line, of several what they share."""
     for typed, expected in [
-        ("schedctl qu", "schedctl queue "),
+        ("schedctl que", "schedctl queue "),
         ("schedctl task pu", "schedctl task push "),
         ("schedctl queue show vi", "schedctl queue show video@2 "),
         ("schedctl queue show ma", "schedctl queue show mail"),

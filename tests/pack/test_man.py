@@ -112,13 +112,14 @@ def test_schedd():
 
 def test_schedd_conf():
     """Each setting, in its section, with its default."""
-    text = words_of(printed(PAGES / "schedd.conf.5"))
+    text = printed(PAGES / "schedd.conf.5")
     rows = re.findall(
         r'^C\((\w+), +(\w+), .*?"(.*?)"', (SOURCE / "core/conf.def").read_text(), re.M
     )
     assert len(rows) > 40
     for section, key, default in rows:
-        chapter = text.partition(f" [{section}")[2]
+        # Sections are named in others' text as well.
+        chapter = words_of(re.split(rf"^   \[{section}\b", text, flags=re.M)[1])
         found = re.search(rf" {key} Type: [a-z ]+\. Default: (.*?)\. (Range|SIGHUP): ", chapter)
         assert found, (section, key)
         assert found.group(1) == (default or "empty"), (section, key)
