@@ -155,5 +155,6 @@ origin_is_body_type(struct span type)
 		type.len--;
 	return type.len == 0 || is_same(type, SPAN("application/json")) ||
 	       is_same(type, SPAN("application/x-ndjson")) ||
+	       is_same(type, SPAN("application/ndjson")) ||
 	       is_same(type, SPAN("application/x-www-form-urlencoded"));
 }

@@ -308,19 +308,6 @@ read_request_id(struct parser *p, const char *in, struct span value)
 	keep(&p->request_id, in, value);
 }
 
-/* Only one type of a body makes a difference to us. */
-static void
-read_type(struct parser *p, struct span value)
-{
-	const char *end = memchr(value.p, ';', value.len);
-
-	if (end != NULL)
-		value.len = (size_t)(end - value.p);
-	value = trim(value);
-	p->head.is_lines = is_word(value, SPAN("application/x-ndjson")) ||
-			   is_word(value, SPAN("application/ndjson"));
-}
-
 static bool
 read_authorization(struct parser *p, const char *in, struct span value)
 {
@@ -353,9 +340,16 @@ read_fetch_site(struct parser *p, const char *in, struct span value)
 static bool
 read_type(struct parser *p, const char *in, struct span value)
 {
+	const char *end = memchr(value.p, ';', value.len);
+
 	if (!see_once(p, SEEN_TYPE, "there is more than one Content-Type"))
 		return false;
 	keep(&p->type, in, value);
+	if (end != NULL)
+		value.len = (size_t)(end - value.p);
+	value = trim(value);
+	p->head.is_lines = is_word(value, SPAN("application/x-ndjson")) ||
+			   is_word(value, SPAN("application/ndjson"));
 	return true;
 }
 
@@ -384,9 +378,6 @@ read_known(
 			return read_type(p, in, value);
 		if (is_word(name, SPAN("X-Request-Id")))
 			read_request_id(p, in, value);
-		else if (value.len >= sizeof("application/ndjson") - 1 &&
-			 is_word(name, SPAN("Content-Type")))
-			read_type(p, value);
 		break;
 	case 13:
 		if (is_word(name, SPAN("Authorization")))
