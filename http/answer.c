@@ -106,6 +106,15 @@ server_date(struct server *s)
 	return s->date;
 }
 
+/* Is it the answer to something that was changed, and on fewer machines than
+ * was set? */
+static bool
+is_degraded(const struct req *req, int status)
+{
+	return store_is_degraded(req->server->store) && status < 300 &&
+	       (req->method & (METHOD_GET | METHOD_HEAD)) == 0;
+}
+
 /* Fills req->head; empties req->out where no body may be sent. */
 static void
 answer_build(struct req *req, int status)
@@ -130,6 +139,8 @@ answer_build(struct req *req, int status)
 	buf_add_str(head, "\r\n");
 	for (size_t i = 0; i < req->header_count; i++)
 		add_field(head, req->headers[i].name, req->headers[i].value);
+	if (is_degraded(req, status))
+		add_field(head, "X-Durability", "disk");
 	if (req->closes)
 		add_field(head, "Connection", "close");
 	else if (req->is_http10)

@@ -78,6 +78,12 @@ redis_conn_durability(const struct redis_conn *c)
 				    : level_names[c->check.level];
 }
 
+bool
+redis_conn_is_degraded(const struct redis_conn *c)
+{
+	return c->check.is_degraded;
+}
+
 /* ---- what INFO says ---------------------------------------------------- */
 
 /* The value of "name:" in an INFO text; empty when it is not there. */

@@ -100,6 +100,8 @@ const char *redis_conn_reason(const struct redis_conn *c);
 const char *redis_conn_weakness(const struct redis_conn *c);
 /* What a change that completes now is: "memory", "disk" or "replicated". */
 const char *redis_conn_durability(const struct redis_conn *c);
+/* Is that less than what was set? */
+bool redis_conn_is_degraded(const struct redis_conn *c);
 /* Are commands refused at once, as there is no Redis? */
 bool redis_conn_is_away(const struct redis_conn *c);
 /* For how long the oldest of those that wait or are under way does, looks

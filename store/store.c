@@ -158,6 +158,12 @@ store_durability(const struct store *s)
 	return redis_conn_durability(s->conn);
 }
 
+bool
+store_is_degraded(const struct store *s)
+{
+	return redis_conn_is_degraded(s->conn);
+}
+
 size_t
 store_pending(const struct store *s)
 {

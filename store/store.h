@@ -68,6 +68,8 @@ bool store_is_ready(const struct store *s, const char **why);
 
 /* What an acknowledged change is now: "memory", "disk" or "replicated". */
 const char *store_durability(const struct store *s);
+/* Is that less than what was set, as the settings allow? */
+bool store_is_degraded(const struct store *s);
 
 /* Would Redis take a push now? Asks it: STORE_FULL when its memory is full,
  * and any other err of a push. count is 0. */

@@ -312,14 +312,16 @@ def test_degrade(place, master, replica):
         queue.post("tasks", {"id": "b", "payload": 1}).refused(503, "STORE_WEAK")
         schedd.wait_log("redis.degraded")
         got = queue.post("tasks", {"id": "b", "payload": 1})
-        assert got.status == 201
+        assert got.status == 201 and got.headers["X-Durability"] == "disk"
+        assert "X-Durability" not in client.get(queue.path).headers
         assert client.get_json("/readyz")["durability"] == "disk"
         assert metric(client, "schedd_store_degraded") == 1
         replica.resume()
         schedd.wait_log("redis.replicated")
         assert client.get_json("/readyz")["durability"] == "replicated"
         assert metric(client, "schedd_store_degraded") == 0
-        queue.push("c")
+        got = queue.post("tasks", {"id": "c", "payload": 1})
+        assert got.status == 201 and "X-Durability" not in got.headers
         assert replica.do("HLEN", "sched:{q}:task") == 3
 
 
