@@ -1,15 +1,12 @@
 /* Where a request without a token may come from; see origin.h. */
 
-/* For memmem and memrchr. */
+/* For memmem. */
 #define _GNU_SOURCE
 
 #include "http/origin.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 #include <strings.h>
-
-enum { HOST_MAX = 255 };
 
 static bool
 is_same(struct span a, struct span b)
@@ -23,28 +20,25 @@ is_same(struct span a, struct span b)
 static struct span
 host_name(struct span host)
 {
-	const char *colon = memrchr(host.p, ':', host.len);
-	const char *bracket = memrchr(host.p, ']', host.len);
+	const char *colon = memchr(host.p, ':', host.len);
 
-	if (colon != NULL && (bracket == NULL || bracket < colon))
+	if (colon != NULL)
 		host.len = (size_t)(colon - host.p);
 	return host;
 }
 
+/* No name has a bracket, nor digits alone in its last part. */
 static bool
-is_address(const char *name, size_t len)
+is_address(struct span host)
 {
-	struct in6_addr v6;
-	struct in_addr v4;
-	char inner[INET6_ADDRSTRLEN];
+	size_t n = 0;
 
-	if (name[0] != '[')
-		return inet_pton(AF_INET, name, &v4) == 1;
-	if (len < 3 || len - 2 >= sizeof(inner) || name[len - 1] != ']')
-		return false;
-	memcpy(inner, name + 1, len - 2);
-	inner[len - 2] = '\0';
-	return inet_pton(AF_INET6, inner, &v6) == 1;
+	if (host.len > 0 && host.p[0] == '[')
+		return true;
+	while (n < host.len &&
+	       ((host.p[n] >= '0' && host.p[n] <= '9') || host.p[n] == '.'))
+		n++;
+	return n > 0 && (n == host.len || host.p[n] == ':');
 }
 
 /* localhost and what is below it lead to this machine whatever a name server
@@ -83,17 +77,12 @@ is_allowed(const char *allowed, struct span name)
 static bool
 is_our_host(const char *allowed, struct span host)
 {
-	struct span name = host_name(host);
-	char text[HOST_MAX + 1];
+	struct span name;
 
-	if (name.len == 0)
-		return host.len == 0;
-	if (name.len > HOST_MAX)
-		return false;
-	memcpy(text, name.p, name.len);
-	text[name.len] = '\0';
-	return is_address(text, name.len) || is_localhost(name) ||
-	       is_allowed(allowed, name);
+	if (host.len == 0 || is_address(host))
+		return true;
+	name = host_name(host);
+	return is_localhost(name) || is_allowed(allowed, name);
 }
 
 /* ---- the page that asks ----------------------------------------------- */
@@ -147,13 +136,16 @@ origin_check(const struct parser_head *head, const char *allowed_hosts,
 bool
 origin_is_body_type(struct span type)
 {
-	const char *semicolon = memchr(type.p, ';', type.len);
+	const char *semicolon;
 
+	if (type.len == 0 || span_is(type, "application/json"))
+		return true;
+	semicolon = memchr(type.p, ';', type.len);
 	if (semicolon != NULL)
 		type.len = (size_t)(semicolon - type.p);
 	while (type.len > 0 && strchr(" \t", type.p[type.len - 1]) != NULL)
 		type.len--;
-	return type.len == 0 || is_same(type, SPAN("application/json")) ||
+	return is_same(type, SPAN("application/json")) ||
 	       is_same(type, SPAN("application/x-ndjson")) ||
 	       is_same(type, SPAN("application/ndjson")) ||
 	       is_same(type, SPAN("application/x-www-form-urlencoded"));

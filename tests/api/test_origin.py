@@ -36,7 +36,7 @@ OURS = [
     {"Content-Type": "application/x-www-form-urlencoded"},
 ]
 NAMES = ["evil.example", "evil.example:7070", "localhost.evil.example", "evillocalhost",
-         "127.0.0.1.evil.example", "[::1].evil.example", "[evil]", "1.2.3", ":7070",
+         "127.0.0.1.evil.example", "1.2.3.4x", "1-2.3.4.5", ":7070", "x[::1]",
          "x" * 300]  # fmt: skip
 OUR_NAMES = ["127.0.0.1", "127.0.0.1:1", "10.2.3.4:80", "[::1]:7070", "[fe80::1]",
              "localhost", "LocalHost:7070", "a.localhost", "tasks.example",
