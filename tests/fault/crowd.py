@@ -1,18 +1,25 @@
 """Many clients at once, in a process of their own. One JSON line when they
 are there, one with what happened at the end.
 
-usage: crowd.py idle|slow|read|flood|wait|agents|offer ADDRESS COUNT [SECONDS [LINKS]]
+usage: crowd.py idle|slow|read|flood|wait|example|offer|takers
+                ADDRESS COUNT [SECONDS [LINKS]]
 
 They come from 127.0.0.2 to 127.0.0.9 and end when stdin does.
 """
 
 import asyncio
 import json
-import random
+import os
 import resource
+import socket
 import sys
+import threading
 import time
+from pathlib import Path
 
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "worker.py"
+# IP_BIND_ADDRESS_NO_PORT, which socket does not name.
+BIND_WITHOUT_PORT = 24
 SOURCES = [f"127.0.0.{n}" for n in range(2, 10)]
 
 
@@ -100,11 +107,12 @@ class Crowd:
 
     async def slow(self):
         """A byte each 5 s; half of them in the head, half in the body."""
-        begun, ends = time.monotonic(), {"head": [], "body": []}
+        ends = {"head": [], "body": []}
 
         async def drip(link):
             kind = "head" if link.number % 2 else "body"
             await link.open()
+            begun = time.monotonic()
             text = request("POST", "/v1/queues/slow/tasks", {"payload": "x" * 5000})
             split = 20 if kind == "head" else text.index(b"\r\n\r\n") + 10
             link.writer.write(text[:split])
@@ -120,12 +128,17 @@ class Crowd:
         await self._slow_ones(drip, ends)
 
     async def read(self):
-        """Ask ten times for a long answer, and read nothing of it."""
+        """Ask for ten tasks of a MiB, every fourth in one take, the others one
+        by one, and read nothing of it."""
 
         async def ask(link):
             await link.open()
             link.writer.transport.pause_reading()
-            link.writer.write(request("GET", "/v1/queues/long/tasks/long") * 10)
+            text = request("GET", "/v1/queues/kept/tasks/long") * 10
+            if link.number % 4 == 0:
+                body = {"worker": f"r{link.number}", "count": 10}
+                text = request("POST", "/v1/queues/long/take", body)
+            link.writer.write(text)
 
         await self.each(ask)
         say(there=self.count)
@@ -140,36 +153,35 @@ class Crowd:
         say(**{k: {"closed": len(v), "last": max(v, default=0)} for k, v in ends.items()})
 
     async def flood(self):
-        """Connections that are opened and closed, some in mid-request, some
-        with a long pipeline; count a second."""
+        """Connections that are opened and closed, half of them in mid-request,
+        some with a long pipeline; count a second. Plainly: asyncio is too slow
+        for so many."""
         say(there=0)
         done = failed = 0
-        end = time.monotonic() + self.seconds
         text = request("GET", "/healthz")
-
-        async def touch(number):
-            link = Link(self, number)
-            try:
-                await link.open()
-                if number % 50 == 0:
-                    link.writer.write(text * 1000)
-                    await asyncio.wait_for(link.reader.read(1000), 5)
-                elif number % 2:
-                    link.writer.write(text[: number % len(text)])
-                    await asyncio.sleep(0)
-            finally:
-                link.close()
-
-        number, due = 0, time.monotonic()
+        end, due = time.monotonic() + self.seconds, time.monotonic()
         while time.monotonic() < end:
-            batch = [touch(number + n) for n in range(20)]
-            for got in await asyncio.gather(*batch, return_exceptions=True):
-                failed += isinstance(got, BaseException)
-                done += 1
-            number += 20
-            due = max(due + 20 / self.count, time.monotonic() - 0.1)
-            await asyncio.sleep(max(0, due - time.monotonic()))
+            try:
+                self._touch(done, text)
+            except OSError:
+                failed += 1
+            done += 1
+            # What is late is made up for, up to a second of it.
+            due = max(due + 1 / self.count, time.monotonic() - 1)
+            time.sleep(max(0, due - time.monotonic()))
         say(done=done, failed=failed)
+
+    def _touch(self, number, text):
+        with socket.socket() as sock:
+            sock.settimeout(5)
+            sock.setsockopt(socket.IPPROTO_IP, BIND_WITHOUT_PORT, 1)
+            sock.bind((SOURCES[number % len(SOURCES)], 0))
+            sock.connect(self.address)
+            if number % 50 == 0:
+                sock.sendall(text * 1000)
+                sock.recv(1000)
+            elif number % 2:
+                sock.sendall(text[: number // 2 % len(text)])
 
     async def wait(self):
         """Takes that wait for work, one task each."""
@@ -198,49 +210,30 @@ class Crowd:
         errors = sum(not j.cancelled() and j.exception() is not None for j in jobs)
         say(answered=sum(got), most=max(got), errors=errors, times=sorted(times))
 
-    async def agents(self):
-        """Workers as the API's page tells them to be: after a failure they
-        wait a random time, more each time."""
-        opened, takes = [], []
+    async def example(self):
+        """examples/worker.py, as it is, so many times, on the queue fleet."""
+        code = compile(EXAMPLE.read_text("utf-8"), EXAMPLE.name, "exec")
+        host, port = self.address
+        os.environ["QUEUE"] = f"http://{host}:{port}/v1/queues/fleet"
+        ended = []
 
-        async def work(link):
-            worker, failures = f"a{link.number}", 0
-            while not self.over.is_set():
-                try:
-                    if link.writer is None:
-                        opened.append(time.monotonic())
-                        await link.open()
-                    body = {"worker": worker, "count": 5}
-                    began = time.monotonic()
-                    status, raw = await link.call("POST", "/v1/queues/fleet/take", body)
-                    tasks = json.loads(raw)["tasks"] if status == 200 else []
-                    takes.append((time.monotonic(), time.monotonic() - began))
-                    if tasks:
-                        done = {"worker": worker, "finished": [t["id"] for t in tasks]}
-                        await link.call("POST", "/v1/queues/fleet/report", done)
-                    if status != 200:
-                        raise OSError(status)
-                    failures = 0
-                    await asyncio.sleep(random.uniform(0.3, 0.7))
-                except (OSError, EOFError):
-                    link.close()
-                    failures += 1
-                    most = min(8.0, 0.5 * 2**failures)
-                    await asyncio.sleep(random.uniform(most / 2, most))
+        def work():
+            try:
+                exec(code, {"print": lambda *_, **__: None})  # pylint: disable=exec-used
+            except BaseException as error:  # pylint: disable=broad-except
+                ended.append(repr(error))
 
-        jobs = [asyncio.create_task(work(link)) for link in self.links]
+        for _ in range(self.count):
+            threading.Thread(target=work, daemon=True).start()
         say(there=self.count)
         await self.until_over()
-        for job in jobs:
-            job.cancel()
-        await asyncio.gather(*jobs, return_exceptions=True)
-        say(opened=opened, takes=takes)
+        say(ended=ended)
 
     async def offer(self):
         """Pushes at a rate that no answer slows down: count tasks a second,
         20 at a time."""
         say(there=0)
-        outcomes, times = {}, []
+        outcomes, times, first = {}, [], time.monotonic_ns()
         free, end = list(self.links), time.monotonic() + self.seconds
         number, due = 0, time.monotonic()
 
@@ -248,7 +241,7 @@ class Crowd:
             try:
                 if link.writer is None:
                     await link.open()
-                tasks = [{"id": f"o{i}", "payload": i} for i in ids]
+                tasks = [{"id": f"{first}-{i}", "payload": i} for i in ids]
                 began = time.monotonic()
                 path = "/v1/queues/offer/tasks"
                 status, _ = await link.call("POST", path, {"tasks": tasks})
@@ -276,6 +269,41 @@ class Crowd:
         times.sort()
         p99 = times[int(len(times) * 0.99)] if times else 0
         say(outcomes=outcomes, unsent=unsent, p99=p99)
+
+
+    async def takers(self):
+        """Workers of what is offered, as quick as they are answered; what is
+        refused they ask for again a little later."""
+        say(there=self.count)
+        outcomes, times, end = {}, [], time.monotonic() + self.seconds
+
+        async def asked(link, verb, body):
+            began = time.monotonic()
+            status, raw = await link.call("POST", f"/v1/queues/offer/{verb}", body)
+            if status == 200:
+                times.append(time.monotonic() - began)
+            else:
+                await asyncio.sleep(0.1)
+            outcomes[status] = outcomes.get(status, 0) + 1
+            return json.loads(raw) if status == 200 else None
+
+        async def work(link):
+            await link.open()
+            worker, count = f"t{link.number}", 0
+            while time.monotonic() < end:
+                got = await asked(link, "take", {"worker": worker, "count": 10})
+                ids = [t["id"] for t in got["tasks"]] if got else []
+                body = {"worker": worker, "finished": ids}
+                while ids and not await asked(link, "report", body):
+                    pass
+                count += len(ids)
+                await asyncio.sleep(0.05)
+            return count
+
+        tasks = sum(await self.each(work))
+        times.sort()
+        p99 = times[int(len(times) * 0.99)] if times else 0
+        say(outcomes=outcomes, tasks=tasks, p99=p99)
 
 
 def main():
