@@ -59,10 +59,10 @@ def test_lines_of_dev_run_are_the_readme_s():
 
 
 def test_worker_is_the_one_in_examples():
-    """Shown and shipped are the same, in at most 15 lines."""
+    """Shown and shipped are the same, and fit on a screen."""
     worker = (ROOT / "examples" / "worker.py").read_text("utf-8")
     assert fenced("python") == worker
-    assert worker.count("\n") <= 15
+    assert worker.count("\n") <= 24
 
 
 def test_worker_works(schedd, queue):
@@ -79,6 +79,36 @@ def test_worker_works(schedd, queue):
             worker.kill()
         printed = worker.stdout.read().decode()
     assert printed == "early {'id': 'early'}\nlate {'id': 'late'}\n"
+
+
+def test_worker_goes_on_when_the_server_is_back(place):
+    """It waits while nobody listens, while it is refused, and after that."""
+    schedd = place.schedd()
+    schedd.args = [f"--http.listen={schedd.addr}"]
+    schedd.stop()
+    env = {**os.environ, "QUEUE": f"http://{schedd.args[0].split('=')[1]}/v1/queues/q"}
+    command = [sys.executable, str(ROOT / "examples" / "worker.py")]
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE) as worker:
+        try:
+            for name in ("one", "two"):
+                schedd.start()
+                with schedd.client() as client:
+                    client.queue("q").push(name)
+                    wait_until(lambda c=client, n=name: c.queue("q").state(n) == "finish")
+                schedd.kill()
+        finally:
+            worker.kill()
+        printed = worker.stdout.read().decode()
+    assert printed == "one {'id': 'one'}\ntwo {'id': 'two'}\n"
+
+
+def test_worker_ends_when_it_is_told_that_it_is_wrong(schedd):
+    env = {**os.environ, "QUEUE": f"http://{schedd.addr}/v1/queues/not%20a%20name"}
+    command = [sys.executable, str(ROOT / "examples" / "worker.py")]
+    done = subprocess.run(
+        command, env=env, capture_output=True, text=True, timeout=30 * SLOW, check=False
+    )
+    assert done.returncode == 1 and "HTTP Error 400" in done.stderr, done
 
 
 def read_how_to(pipe):
