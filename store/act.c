@@ -23,6 +23,7 @@ struct act {
 	enum task_state state;
 	struct buf filter; /* RESP bulk strings */
 	unsigned filter_count;
+	uint64_t window, window_most; /* tasks to look at in one call */
 	/* where it is */
 	int lane;                  /* of todo */
 	uint64_t seen;             /* at the end, left alone */
@@ -125,6 +126,27 @@ act_room(const struct act *a)
 	return limit == 0 ? UINT64_MAX : limit - a->count;
 }
 
+/* How many tasks one call may act on. */
+static uint64_t
+act_most(const struct act *a)
+{
+	bool list = a->state == TASK_TODO || a->state == TASK_FINISH;
+
+	if (a->action.dry_run)
+		return a->window_most;
+	return list ? PACE_LIST_ACTS : PACE_SET_ACTS;
+}
+
+/* The next window has no more than will be looked at, by what the last one
+ * was: so many tasks until as many were found as may be acted on. */
+static void
+act_resize(struct act *a, uint64_t looked, uint64_t found)
+{
+	a->window = found < act_most(a) ? a->window * 2 : looked + looked / 2;
+	if (a->window > a->window_most)
+		a->window = a->window_most;
+}
+
 static const char *
 act_key(const struct act *a)
 {
@@ -139,8 +161,7 @@ static void
 act_window(struct act *a)
 {
 	struct call *c = call_new(a->queue);
-	uint64_t room = act_room(a);
-	uint64_t most = a->action.dry_run ? PACE_WINDOW : PACE_ACTS;
+	uint64_t room = act_room(a), most = act_most(a);
 
 	if (a->action.dry_run)
 		call_add(c, SPAN("count"));
@@ -154,7 +175,7 @@ act_window(struct act *a)
 	else
 		call_add(c, SPAN(""));
 	call_add(c, span_of(a->last));
-	call_add_u64(c, PACE_WINDOW);
+	call_add_u64(c, a->window);
 	call_add_u64(c, room < most ? room : most);
 	buf_add_span(&c->args, buf_span(&a->filter));
 	c->argc += a->filter_count;
@@ -182,6 +203,7 @@ act_on_rested(void *arg)
 static bool
 act_read(struct act *a, const struct redisReply *r, bool *more)
 {
+	uint64_t looked, found;
 	struct span score, last;
 	struct reply c;
 
@@ -189,8 +211,11 @@ act_read(struct act *a, const struct redisReply *r, bool *more)
 	a->seen = (uint64_t)reply_int(&c, 0);
 	score = reply_bytes(&c);
 	last = reply_bytes(&c);
-	a->looked += (uint64_t)reply_int(&c, 0);
-	a->count += (uint64_t)reply_int(&c, 0);
+	looked = (uint64_t)reply_int(&c, 0);
+	found = (uint64_t)reply_int(&c, 0);
+	a->looked += looked;
+	a->count += found;
+	act_resize(a, looked, found);
 	*more = reply_int(&c, 0) != 0;
 	if (c.bad || last.len > ID_MAX_LEN)
 		return false;
@@ -262,6 +287,7 @@ store_act_on(struct store *s, struct span queue,
 	pace_init(&a->pace, s, act_on_rested, a);
 	buf_init(&a->filter, CALL_MAX_ARGS_BYTES);
 	a->filter_count = filter_add(&a->filter, f);
+	a->window = a->window_most = filter_window(f);
 	a->err = act_check(a, action->after);
 	a->action.after = SPAN("");
 	a->by_ids = f->ids != NULL &&

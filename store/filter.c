@@ -3,6 +3,15 @@
 #include "store/store_priv.h"
 
 unsigned
+filter_window(const struct store_filter *f)
+{
+	bool ids_do =
+	    f->error_match.len == 0 && f->worker.len == 0 && !f->has_age;
+
+	return ids_do ? PACE_IDS : PACE_VALUES;
+}
+
+unsigned
 filter_add(struct buf *args, const struct store_filter *f)
 {
 	resp_add_span(args, f->match);

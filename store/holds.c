@@ -162,7 +162,7 @@ holds_window(struct holds *h)
 	c = call_new(q);
 	call_add(c, h->worker);
 	call_add_u64(c, h->cursor);
-	call_add_u64(c, PACE_WINDOW);
+	call_add_u64(c, PACE_VALUES);
 	call_add_u64(c, STORE_HOLD_IDS);
 	pace_sent(&h->pace);
 	call_send(c, SCRIPT_HOLDS, holds_on_window, h);

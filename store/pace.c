@@ -6,8 +6,8 @@
 #include "store/store_priv.h"
 
 enum {
-	/* Redis rests for half of what a window took, but not for longer. */
-	REST_MOST_US = 500,
+	/* Redis rests for a quarter of what a window took, not for longer. */
+	REST_MOST_US = 250,
 	REQUEST_US = 200 * 1000 /* one request walks for so long */
 };
 
@@ -37,7 +37,7 @@ pace_sent(struct pace *p)
 void
 pace_go_on(struct pace *p)
 {
-	int64_t rest_us = (clock_mono_us() - p->sent_us) / 2;
+	int64_t rest_us = (clock_mono_us() - p->sent_us) / 4;
 
 	if (rest_us > REST_MOST_US)
 		rest_us = REST_MOST_US;

@@ -14,9 +14,13 @@
 
 struct store;
 
+/* Tasks that one script call looks at: by their ids, by more than those; and
+ * acts on: in a set, in a list. Each costs about as much as the others. */
 enum {
-	PACE_WINDOW = 250, /* tasks looked at by one script call */
-	PACE_ACTS = 100    /* and acted on: that costs some times as much */
+	PACE_IDS = 400,
+	PACE_VALUES = 250,
+	PACE_SET_ACTS = 100,
+	PACE_LIST_ACTS = 50
 };
 
 /* Embedded; pace_clear ends it. */

@@ -24,7 +24,7 @@ struct page_op {
 	enum task_state state;
 	bool is_filtered;
 	struct buf filter; /* RESP bulk strings */
-	unsigned filter_count;
+	unsigned filter_count, window;
 	int64_t
 	    lane; /* of todo, where the next window begins; -1 = at the end */
 	uint64_t index;
@@ -142,7 +142,7 @@ page_window(struct page_op *op)
 	call_add(c, span_of(task_state_name(op->state)));
 	call_add_i64(c, op->lane);
 	call_add_u64(c, op->index);
-	call_add_u64(c, op->is_filtered ? PACE_WINDOW : room);
+	call_add_u64(c, op->is_filtered ? op->window : room);
 	call_add_u64(c, room);
 	buf_add_span(&c->args, buf_span(&op->filter));
 	c->argc += op->filter_count;
@@ -224,6 +224,7 @@ store_task_list(struct store *s, struct span queue,
 	pace_init(&op->pace, s, page_on_rested, op);
 	buf_init(&op->filter, CALL_MAX_ARGS_BYTES);
 	op->filter_count = filter_add(&op->filter, f);
+	op->window = filter_window(f);
 	err = queue_refusal(s, op->queue);
 	if (err == ERR_OK && !after_parse(after, op))
 		err = ERR_FIELD_RANGE;

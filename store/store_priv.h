@@ -160,6 +160,8 @@ enum task_state letter_state(char letter);
 enum err letter_err(char letter, bool *dead);
 
 /* filter.c */
+/* How many tasks one script call may look at. */
+unsigned filter_window(const struct store_filter *f);
 /* Appends a filter as filter.lua has it; gives how many arguments that are. */
 unsigned filter_add(struct buf *args, const struct store_filter *f);
 

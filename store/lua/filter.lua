@@ -19,19 +19,16 @@ local source = (text ~= '' or worker ~= '' or before) and sources[state]
 
 -- Since when it is in its state; of one that waits, since it was pushed (the
 -- end of that second). What is not known is not long ago.
-local function since(value, score)
-	if state == 'dead' then return tonumber(score) end
-	if state == 'doing' then return tonumber(value:sub(1, 13)) end
-	if state == 'failed' then
-		return value:byte() == FAILED:byte() and struct.unpack('>I6', value, 2)
-			or math.huge
-	end
-	if state == 'finish' then
-		return value:byte() >= 128 and struct.unpack('>I6', value, 2)
-			or math.huge
-	end
+local function pushed_at(value)
 	return (struct.unpack('>I4', value) + 1577836800) * 1000 + 999
 end
+local function stamped_at(value)
+	return value:byte() >= 128 and struct.unpack('>I6', value, 2) or math.huge
+end
+local function taken_at(value) return tonumber(value:sub(1, 13)) end
+local function died_at(_, score) return tonumber(score) end
+local since = ({ todo = pushed_at, delayed = pushed_at, doing = taken_at,
+	failed = stamped_at, finish = stamped_at, dead = died_at })[state]
 
 local who = state == 'doing' and 15 or 8
 local function is_meant(value, score)
