@@ -79,7 +79,9 @@ local function read(b)
 	for i = 1, 8 do tasks = tasks + r[i] end
 	r[36] = math.abs(call('HLEN', b .. 'task') - tasks)
 		+ math.abs(call('HLEN', b .. 'holder') - r[5])
-	r[37] = call('HLEN', b .. 'held')
+	-- Of no use but to be shown: no reason to have no numbers.
+	local workers = redis.pcall('HLEN', b .. 'held')
+	r[37] = type(workers) == 'number' and workers
 	return r
 end
 
