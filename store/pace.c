@@ -6,8 +6,8 @@
 #include "store/store_priv.h"
 
 enum {
-	/* Redis rests for a quarter of what a window took, not for longer. */
-	REST_MOST_US = 250,
+	/* Redis rests for an eighth of what a window took, not for longer. */
+	REST_MOST_US = 125,
 	REQUEST_US = 200 * 1000 /* one request walks for so long */
 };
 
@@ -37,7 +37,7 @@ pace_sent(struct pace *p)
 void
 pace_go_on(struct pace *p)
 {
-	int64_t rest_us = (clock_mono_us() - p->sent_us) / 4;
+	int64_t rest_us = (clock_mono_us() - p->sent_us) / 8;
 
 	if (rest_us > REST_MOST_US)
 		rest_us = REST_MOST_US;

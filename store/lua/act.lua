@@ -17,18 +17,18 @@
 local action, name, skip = ARGV[2], ARGV[3], tonumber(ARGV[4])
 local score, last, size = ARGV[5], ARGV[6], tonumber(ARGV[7])
 local key, state, wants = base .. name, name:match('^%l+'), 9
-local list, NEAR = state == 'todo' or state == 'finish', 10000
+local NEAR = 10000
 -- include filter.lua
 -- include window.lua
-local ids, scores, more
+local ids, more
 if list then
 	ids, skip, more = list_window(key, skip, last, size)
 else
-	ids, skip, scores = set_window(key, skip, score, last, size,
+	ids, skip = set_window(key, skip, score, last, size,
 		state == 'dead' and before)
 	more = #ids == size
 end
-local found, looked, holes = matching(ids, scores, tonumber(ARGV[8]))
+local found, looked, holes = matching(ids, tonumber(ARGV[8]))
 local tasks = looked - holes
 more = (more or looked < #ids) and 1 or 0
 

@@ -13,14 +13,20 @@ local left, most, wants = tonumber(ARGV[5]), tonumber(ARGV[6]), 7
 -- include filter.lua
 local ids, score, all = {}, {}, 0
 
--- The next ids, and their scores, where it has some.
-local function range()
-	if state == 'todo' or state == 'finish' then
+-- The next ids, up to n, and their scores, where they have some.
+local function range(n)
+	if list then
 		local name = state == 'todo' and lanes[lane_order[lane + 1]] or state
-		return call('LRANGE', base .. name, first, first + left - 1), nil
+		return call('LRANGE', base .. name, first, first + n - 1), {}
+	end
+	if state == 'dead' and before then -- the first ones, by when they died
+		local old = call('ZCOUNT', base .. state, '-inf',
+			string.format('%.0f', before))
+		n = math.max(0, math.min(n, old - first))
+		if n == 0 then return {}, {} end
 	end
 	local got, some, scores = call('ZRANGE', base .. state, first,
-		first + left - 1, 'WITHSCORES'), {}, {}
+		first + n - 1, 'WITHSCORES'), {}, {}
 	for i = 1, #got, 2 do
 		some[#some + 1], scores[#scores + 1] = got[i], got[i + 1]
 	end
@@ -28,10 +34,10 @@ local function range()
 end
 
 repeat
-	local got, scores = range()
-	local found, looked, holes = matching(got, scores, most - #ids)
+	local got, scores = range(left)
+	local found, looked, holes = matching(got, most - #ids)
 	for _, at in ipairs(found) do
-		ids[#ids + 1], score[#score + 1] = got[at], scores and scores[at] or false
+		ids[#ids + 1], score[#score + 1] = got[at], scores[at] or false
 	end
 	local is_over = looked == #got and #got < left
 	first, left, all = first + looked, left - looked, all + looked - holes

@@ -21,21 +21,17 @@ local function list_window(key, skip, last, size)
 end
 
 -- The same by what was seen last; once that is gone, or somewhere else, by its
--- score: what came to the end since is not looked at. Scores of all cost as
--- much as the rest.
-local function set_window(key, skip, score, last, size, scored)
+-- score: what came to the end since is not looked at, nor what has a score
+-- beyond most (nil: any).
+local function set_window(key, skip, score, last, size, most)
 	if last ~= '' and call('ZSCORE', key, last) == score then
 		skip = call('ZREVRANK', key, last) + 1
 	elseif score ~= '' then
 		skip = call('ZCOUNT', key, '(' .. score, '+inf')
 	end
-	if not scored then
-		return call('ZRANGE', key, skip, skip + size - 1, 'REV'), skip
+	if most then
+		local beyond = call('ZCOUNT', key, string.format('(%.0f', most), '+inf')
+		skip = math.max(skip, beyond)
 	end
-	local got, ids, scores = call('ZRANGE', key, skip, skip + size - 1, 'REV',
-		'WITHSCORES'), {}, {}
-	for i = 1, #got, 2 do
-		ids[#ids + 1], scores[#scores + 1] = got[i], got[i + 1]
-	end
-	return ids, skip, scores
+	return call('ZRANGE', key, skip, skip + size - 1, 'REV'), skip
 end
