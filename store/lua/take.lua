@@ -1,41 +1,6 @@
 -- Part of work.lua: the takers, from at on; what they get goes to reply.
-local BYTES, SLICE, PROBE, IN_VAIN = 8388608, 250, 32, 40
+-- include look.lua
 -- include again.lua
-local skip, holes = { h = 0, n = 0, l = 0 }, { h = 0, n = 0, l = 0 }
-
--- Reads up to want ids that have a task, with their values; n of them. How
--- many at a time, the size of those before tells: 250 may be 250 MiB. They
--- leave their lanes when all else is written. Of holes (act.lua) only so many
--- are gone through: then there is more, even if nothing was found.
-local function look(want, ids, values)
-	local bytes, n, slice, dropped, in_vain = 0, 0, PROBE, 0, 0
-	for _, l in ipairs(lane_order) do
-		while n < want and bytes < BYTES and in_vain < IN_VAIN do
-			local first = skip[l]
-			local got = call('LRANGE', base .. lanes[l], first,
-				first + math.min(want - n, slice) - 1)
-			if #got == 0 then break end
-			skip[l] = first + #got
-			local value = call('HMGET', base .. 'task', unpack(got))
-			local before = n
-			for i = 1, #got do
-				if value[i] then
-					n, bytes = n + 1, bytes + #value[i]
-					ids[n], values[n] = got[i], value[i]
-				elseif got[i] == '' then
-					holes[l] = holes[l] + 1
-				else
-					dropped = dropped + 1
-				end
-			end
-			if n == before then in_vain = in_vain + 1 end
-			slice = math.ceil((BYTES - bytes) / (bytes + 1) * (n + 1))
-			slice = math.max(1, math.min(SLICE, slice))
-		end
-	end
-	return n, dropped, in_vain == IN_VAIN
-end
-
 local takers, want = {}, 0
 while at < argc do
 	local t = { worker = argv[at], count = tonumber(argv[at + 1]) }
