@@ -218,6 +218,14 @@ rows_wait(struct req *req, uint64_t *wait_ms)
 	return true;
 }
 
+static void
+rows_on_gone(void *arg)
+{
+	struct rows *r = arg;
+
+	store_rows_leave(req_store(r->req), r->body.channel, r);
+}
+
 static enum err
 rows_read(struct req *req, struct body *b, struct rows_body *out)
 {
@@ -247,11 +255,16 @@ api_rows(struct req *req)
 	if (!rows_wait(req, &wait_ms))
 		return;
 	api_body(req, &b);
-	if (rows_read(req, &b, &r->body) != ERR_OK)
+	if (rows_read(req, &b, &r->body) != ERR_OK) {
 		api_refuse(req, &b);
-	else
-		store_rows_add(req_store(req), r->body.channel, r->body.rows,
-		    r->body.count, wait_ms, rows_on_stored, r);
+		return;
+	}
+	if (wait_ms > 0) {
+		req_set_waited(req);
+		req_on_gone(req, rows_on_gone, r);
+	}
+	store_rows_add(req_store(req), r->body.channel, r->body.rows,
+	    r->body.count, wait_ms, rows_on_stored, r);
 }
 
 /* 200: they are in the table, or in the quarantine; 202: in the spool. */

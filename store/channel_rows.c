@@ -380,6 +380,20 @@ rows_refused(struct channel *ch, const struct place *row)
 }
 
 void
+store_rows_leave(struct store *s, struct channel *ch, const void *arg)
+{
+	struct list *pos, *tmp;
+
+	(void)s;
+	LIST_FOREACH_SAFE (pos, tmp, &ch->waiters) {
+		struct rows_op *op = CONTAINER_OF(pos, struct rows_op, link);
+
+		if (op->arg == arg && !op->is_settling)
+			waiter_end(op, false);
+	}
+}
+
+void
 rows_end_waiters(struct channel *ch)
 {
 	struct list *pos, *tmp;

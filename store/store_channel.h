@@ -91,6 +91,9 @@ void store_rows_add(struct store *s, struct channel *ch,
     const struct span *rows, size_t n, uint64_t wait_ms, store_rows_cb *cb,
     void *arg);
 
+/* Who asked with that arg waits no longer, if it still does: cb comes now. */
+void store_rows_leave(struct store *s, struct channel *ch, const void *arg);
+
 /* Rows that a report brings: those of one of its items, or of all of it. */
 struct store_rows_piece {
 	struct channel *channel;

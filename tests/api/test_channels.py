@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import threading
 import time
@@ -324,6 +325,27 @@ def test_waiting_for_the_commit_ends(world):
     client.call("PATCH", "/v1/channels/c", {"paused": False})
     assert other.receive().json["state"] == "committed"
     other.close()
+
+
+def test_who_left_waits_no_longer(world):
+    client = world({"c": {"table": "gone"}}, "CREATE TABLE gone (a text)")
+    client.call("PATCH", "/v1/channels/c", {"paused": True})
+    wait_state(client, "c", "paused")
+
+    def open_connections():
+        page = client.get("/metrics").body.decode()
+        return int(re.search(r"^schedd_http_connections (\d+)$", page, re.M).group(1))
+
+    before = open_connections()
+    other = client.schedd.client()
+    other.send("POST", rows_path("c", wait="commit", wait_s=60), {"a": "1"})
+    wait_until(lambda: info(client, "c")["spool_rows"] == 1, what="the row")
+    assert open_connections() == before + 1
+    other.close()
+    wait_until(lambda: open_connections() == before, 10, "its request to end")
+    client.call("PATCH", "/v1/channels/c", {"paused": False})
+    wait_empty(client, "c")
+    assert client.postgres.one("SELECT count(*) FROM gone") == "1"
 
 
 def test_a_stop_answers_who_waits(world):
