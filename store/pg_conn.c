@@ -520,6 +520,16 @@ conn_on_event(int fd, short what, void *arg)
 }
 
 static void
+conn_slow_name(struct pg_conn *c)
+{
+	char line[PG_MESSAGE_MAX];
+
+	(void)snprintf(line, sizeof(line), "%s: no answer from the name server",
+	    c->info.hosts[c->resolving].name);
+	conn_lost_text(c, "08001", line);
+}
+
+static void
 conn_on_timer(void *arg)
 {
 	struct pg_conn *c = arg;
@@ -528,6 +538,8 @@ conn_on_timer(void *arg)
 		conn_begin(c);
 	else if (c->state == PG_READY)
 		conn_lost_text(c, "08006", "no answer to a statement");
+	else if (c->resolve != NULL)
+		conn_slow_name(c);
 	else
 		conn_lost_text(c, "08001", "connecting took too long");
 }
