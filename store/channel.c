@@ -20,6 +20,7 @@
 enum { NUMBERS = 12 };
 
 static void tick_on_timer(void *arg);
+static void floor_send(struct channel *ch);
 
 /* ---- places and ids --------------------------------------------------- */
 
@@ -141,6 +142,12 @@ slot_of(const char *name)
 	return slot;
 }
 
+void
+channel_base(char *dst, size_t size, const struct store *s, const char *name)
+{
+	(void)snprintf(dst, size, "%schannel:{%s}:", s->redis->prefix, name);
+}
+
 static struct channel *
 channel_new(struct channels *all, size_t index)
 {
@@ -151,8 +158,7 @@ channel_new(struct channels *all, size_t index)
 	ch->store = all->store;
 	ch->conf = conf;
 	ch->index = index;
-	(void)snprintf(ch->base, sizeof(ch->base),
-	    "%schannel:{%s}:", all->store->redis->prefix, conf->name);
+	channel_base(ch->base, sizeof(ch->base), all->store, conf->name);
 	if (conf->columns[0] != '\0') {
 		ch->columns = xcalloc(1, sizeof(*ch->columns));
 		ASSERT(columns_parse(
@@ -201,6 +207,10 @@ channels_start(struct store *s)
 
 	for (size_t i = 0; i < all->db_count; i++)
 		pg_db_start(all->dbs[i]);
+	/* This Redis may be another one. */
+	for (size_t i = 0; i < all->count; i++)
+		floor_send(all->items[i]);
+	channels_look_left(s);
 	channels_look_soon(s);
 }
 
@@ -318,6 +328,51 @@ channel_send(const struct channel *ch, enum script_id id, struct buf *args,
 	redis_conn_script(ch->store->conn, id, args, argc, 1, cb, arg);
 }
 
+/* ---- where the spool goes on ------------------------------------------ */
+
+static void
+floor_on_reply(enum err err, const struct redisReply *reply, void *arg)
+{
+	const struct channel *ch = arg;
+	int64_t was_told = 0;
+
+	if (err != ERR_OK)
+		return; /* again with the next connection */
+	if (reply_is_int(reply, &was_told) && was_told != 0)
+		log_warn("channel.shorter",
+		    "channel=%s hint=\"Redis lost the end of the spool\"",
+		    ch->conf->name);
+}
+
+static void
+floor_send(struct channel *ch)
+{
+	struct buf args, at;
+
+	if (ch->floor.ms == 0)
+		return;
+	buf_init(&at, 64);
+	buf_addf(&at, "%" PRIu64 "-%" PRIu64, ch->floor.ms, ch->floor.seq);
+	channel_args(ch, &args);
+	resp_add_span(&args, buf_span(&at));
+	channel_send(ch, SCRIPT_SPOOL_FLOOR, &args, 3, floor_on_reply, ch);
+	buf_clear(&at);
+}
+
+static void
+floor_raise(struct channel *ch, const struct place *at)
+{
+	if (place_compare(at, &ch->floor) > 0)
+		ch->floor = *at;
+}
+
+void
+channel_set_floor(struct channel *ch, const struct place *at)
+{
+	floor_raise(ch, at);
+	floor_send(ch);
+}
+
 /* ---- columns that were seen ------------------------------------------- */
 
 static void
@@ -427,6 +482,7 @@ numbers_read(struct channel *ch, struct reply *c, bool with_owner)
 	n.rows = (uint64_t)rows;
 	n.are_known = true;
 	ch->numbers = n;
+	floor_raise(ch, &n.at);
 	columns_remembered(ch, text);
 	return true;
 }

@@ -5,6 +5,7 @@
  * What the files of channels share: the channel, its numbers, its forwarder.
  *
  *	channel.c       the set of channels, their numbers once a second
+ *	channel_left.c  those that are in no settings any more
  *	channel_rows.c  rows come in, and wait for their commit
  *	report_rows.c   rows that come with a report
  *	quarantine.c    rows that the database refused
@@ -74,6 +75,7 @@ struct channel {
 
 	struct pg_db *db;
 	struct forward *forward;
+	struct place floor; /* the furthest known to be in a table */
 	uint64_t duplicates;
 	int64_t last_commit_at;
 	unsigned slot; /* of its metrics; the same in all families */
@@ -106,6 +108,9 @@ void channels_close(struct store *s);
 void channels_free(struct store *s);
 /* Its own error: E201 to E203, E610. */
 enum err channel_err(const struct channel *ch);
+/* The prefix of a channel's keys. */
+void channel_base(
+    char *dst, size_t size, const struct store *s, const char *name);
 /* Begins the arguments of a script of that channel. */
 void channel_args(const struct channel *ch, struct buf *args);
 void channel_send(const struct channel *ch, enum script_id id, struct buf *args,
@@ -116,6 +121,13 @@ void channel_fill_info(
     const struct channel *ch, struct store_channel_info *out);
 /* Numbers soon, not only in a second. */
 void channels_look_soon(struct store *s);
+/* Rows up to there are in a table: those to come must stand behind it. */
+void channel_set_floor(struct channel *ch, const struct place *at);
+
+/* ---- channel_left.c --------------------------------------------------- */
+
+/* Tells what waits in channels that are in no settings. */
+void channels_look_left(struct store *s);
 
 /* ---- channel_rows.c --------------------------------------------------- */
 

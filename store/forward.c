@@ -17,6 +17,7 @@
 #include "core/arena.h"
 #include "core/clock.h"
 #include "core/id.h"
+#include "core/json.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/metrics.h"
@@ -56,6 +57,7 @@ forward_new(struct channel *ch)
 	f->ch = ch;
 	list_init(&f->link);
 	list_init(&f->chunks);
+	f->limit = ch->conf->batch;
 	f->arena = arena_new(ARENA_MAX);
 	buf_init(&f->settle_refused, CALL_MAX_ARGS_BYTES);
 	buf_init(&f->copy, CALL_MAX_ARGS_BYTES);
@@ -74,7 +76,7 @@ forward_reset(struct forward *f)
 	f->read_ms = f->read_seq = f->read_rows = 0;
 	f->is_more = true;
 	f->read_serial++;
-	free(f->recover);
+	json_free(f->recover);
 	f->recover = NULL;
 	/* What is not settled yet stands in the position, and comes again. */
 	f->has_settle = f->must_settle = false;
@@ -387,17 +389,46 @@ batch_overtaken(struct forward *f)
 	f->step = STEP_POSITION;
 }
 
+/* The same rows again, half as many at a time. */
+static void
+batch_halve(struct forward *f)
+{
+	f->limit = f->cur->count / 2;
+	forward_reset(f);
+	f->step = STEP_POSITION;
+}
+
+/* It was to find the row in the database, and failed as a whole: a value that
+ * the database cannot even read, a check at the transaction's end. Halves of it
+ * find the row; that one cannot be brought. */
+static void
+batch_unreadable(struct forward *f, const struct pg_result *r)
+{
+	if (f->cur->count > 1)
+		batch_halve(f);
+	else if (!f->cur->is_none)
+		batch_refuse_all(f->cur, r->state, r->message);
+	else
+		forward_trouble(f, PG_CONFIG, r->state, r->message);
+}
+
 /* One of its rows is bad, or the database cannot take any now. */
 static void
 batch_failed(struct forward *f, const struct pg_result *r)
 {
-	if (r->kind == PG_DATA && !f->cur->is_slow) {
+	if (r->kind == PG_DATA && !f->cur->is_slow && !f->cur->is_none) {
 		f->cur->is_slow = true;
 		return;
 	}
-	/* It was to find the row. */
-	forward_trouble(
-	    f, r->kind == PG_DATA ? PG_CONFIG : r->kind, r->state, r->message);
+	if (r->kind == PG_DATA) {
+		batch_unreadable(f, r);
+		return;
+	}
+	forward_trouble(f, r->kind, r->state, r->message);
+	/* It took too long: so many would the next time, too. */
+	if (strcmp(r->state, "57014") == 0 && f->step == STEP_ROWS &&
+	    f->cur->count > 1)
+		batch_halve(f);
 	if (strncmp(r->state, "26", 2) == 0 && f->step == STEP_ROWS) {
 		forward_reset(f);
 		f->has_fast = f->has_slow = false;
@@ -445,7 +476,11 @@ batch_committed(struct forward *f, uint64_t inserted)
 			 : "copy",
 	    b->end.ms, b->end.seq, b->end.rows);
 	f->cur = NULL;
-	f->at = b->end;
+	/* Slowly back to what it was. */
+	f->limit += f->limit / 8 + 1;
+	if (f->limit > ch->conf->batch)
+		f->limit = ch->conf->batch;
+	f->at = ch->floor = b->end;
 	f->settle = b->end;
 	f->settle_whole = b->is_whole;
 	f->settle_rows = b->rows_out;

@@ -119,10 +119,26 @@ batch_refuse(
 	r->message = xstrdup(message);
 }
 
+void
+batch_refuse_all(struct batch *b, const char *state, const char *message)
+{
+	ASSERT(b->count == 1);
+	while (b->refused_count > 0)
+		free(b->refused[--b->refused_count].message);
+	for (size_t i = 0; i < b->value_count; i++) {
+		buf_reset(&b->values[i], VALUES_MAX);
+		array_begin(&b->values[i]);
+	}
+	b->sent = 0;
+	b->is_slow = false;
+	b->is_none = b->rows[0].is_refused = true;
+	batch_refuse(b, 0, state, message);
+}
+
 bool
 batch_is_full(const struct forward *f, const struct batch *b)
 {
-	return b->count >= f->ch->conf->batch || b->text.len >= BATCH_MAX_BYTES;
+	return b->count >= f->limit || b->text.len >= BATCH_MAX_BYTES;
 }
 
 static struct batch_row *
@@ -183,7 +199,7 @@ row_scan(struct forward *f, struct scan *s, struct span *cells, char *why,
 		if (at == t->count) {
 			(void)snprintf(why, size,
 			    "the channel has no column \"%.*s\" any more",
-			    name.len > 63 ? 63 : (int)name.len, name.p);
+			    name.len > 63 ? 0 : (int)name.len, name.p);
 			ok = false;
 			continue;
 		}
@@ -193,44 +209,56 @@ row_scan(struct forward *f, struct scan *s, struct span *cells, char *why,
 	return ok;
 }
 
-/* Adds a row's values to the arrays. JSON goes as it is, strings without
- * their quotes and escapes. */
-static bool
-row_encode(
-    struct forward *f, struct batch *b, const struct span *cells, size_t n)
+/* Makes cells what the database is to read: JSON as it is, strings without
+ * their quotes and escapes; p NULL: null. Else the SQLSTATE of what is wrong:
+ * in a text the database reads no NUL, and would refuse all of the batch. */
+static const char *
+row_decode(struct forward *f, struct span *cells, size_t n)
 {
 	const struct columns *columns = f->ch->columns;
-	struct span text;
 
 	for (size_t i = 0; i < n; i++) {
 		struct span raw = cells[i];
 
 		if (raw.len == 0 || raw.p[0] == 'n') {
-			array_add_null(&b->values[i]);
-			b->nulls[i]++;
-		} else if (raw.p[0] != '"' ||
-			   columns->items[i].kind == COLUMN_JSON) {
-			array_add(&b->values[i], raw);
-		} else {
+			cells[i] = (struct span){NULL, 0};
+		} else if (raw.p[0] == '"' &&
+			   columns->items[i].kind != COLUMN_JSON) {
 			raw = (struct span){raw.p + 1, raw.len - 2};
-			if (!scan_unescape(f->arena, raw, &text))
-				return false;
-			array_add(&b->values[i], text);
+			if (!scan_unescape(f->arena, raw, &cells[i]))
+				return "54000";
+			if (cells[i].len > 0 &&
+			    memchr(cells[i].p, '\0', cells[i].len) != NULL)
+				return "22021";
 		}
-		if (b->values[i].failed)
-			return false;
 	}
-	return true;
+	return NULL;
 }
 
 static void
+row_add(struct batch *b, const struct span *cells, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (cells[i].p != NULL) {
+			array_add(&b->values[i], cells[i]);
+		} else {
+			array_add_null(&b->values[i]);
+			b->nulls[i]++;
+		}
+		ASSERT(!b->values[i].failed); /* batches are smaller */
+	}
+	b->sent++;
+}
+
+/* False: there the entry is no JSON any more. */
+static bool
 row_take(struct forward *f, struct batch *b, struct chunk *c)
 {
 	struct span cells[COLUMNS_MAX];
 	const size_t n = b->value_count;
 	struct batch_row *row = batch_add_row(b, c);
+	const char *start, *state = "42703";
 	char why[128] = "";
-	const char *start;
 	bool fits;
 
 	for (size_t i = 0; i < n; i++)
@@ -238,16 +266,30 @@ row_take(struct forward *f, struct batch *b, struct chunk *c)
 	(void)scan_peek(&c->scan); /* steps over blanks */
 	start = c->scan.p;
 	fits = row_scan(f, &c->scan, cells, why, sizeof(why));
+	if (c->scan.err != ERR_OK) {
+		b->count--;
+		return false;
+	}
 	row->at = b->text.len;
 	row->len = (size_t)(c->scan.p - start);
 	buf_add(&b->text, start, row->len);
-	if (fits && row_encode(f, b, cells, n)) {
-		b->sent++;
-		return;
+	if (fits &&
+	    row->len > ROW_MAX_BYTES) /* by hand; see http/body_rows.c */
+		state = "54000";
+	else if (fits)
+		state = row_decode(f, cells, n);
+	if (state == NULL) {
+		row_add(b, cells, n);
+		return true;
 	}
 	row->is_refused = true;
-	batch_refuse(b, b->count - 1, fits ? "54000" : "42703",
-	    fits ? "the row needs too much memory" : why);
+	if (fits)
+		(void)snprintf(why, sizeof(why), "%s",
+		    strcmp(state, "22021") == 0
+			? "a text has the character \\u0000"
+			: "the row is too large");
+	batch_refuse(b, b->count - 1, state, why);
+	return true;
 }
 
 /* ---- building --------------------------------------------------------- */
@@ -311,7 +353,11 @@ chunk_step(struct forward *f, struct batch *b, struct chunk *c)
 		recover_place(f, c);
 		return true;
 	}
-	row_take(f, b, c);
+	if (!row_take(f, b, c)) {
+		chunk_damaged(b, c);
+		batch_set_end(b, c);
+		return false;
+	}
 	c->taken++;
 	batch_set_end(b, c);
 	return true;

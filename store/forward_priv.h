@@ -78,6 +78,7 @@ struct batch {
 	uint64_t rows_out, bytes_out;
 	bool is_whole; /* end is the end of an entry */
 	bool is_slow;  /* one of its rows is bad */
+	bool is_none;  /* its one row is refused: nothing of it is sent */
 	struct refused *refused;
 	size_t refused_count;
 };
@@ -111,9 +112,11 @@ struct forward {
 	struct list chunks;
 	size_t chunk_rows, chunk_bytes;
 	struct batch *cur, *next;
+	size_t
+	    limit; /* rows of a batch; fewer for a while when that is needed */
 	struct arena *arena;
 	struct post build_post;
-	char *recover; /* what the position says of rows that were refused */
+	struct json *recover; /* rows that were refused, by the position */
 
 	/* what is to be settled in Redis */
 	bool is_settling, must_settle, has_settle;
@@ -174,6 +177,8 @@ bool batch_build(struct forward *f);
 bool batch_is_full(const struct forward *f, const struct batch *b);
 void batch_refuse(
     struct batch *b, size_t row, const char *state, const char *message);
+/* The same for its only row, of which nothing is sent then. */
+void batch_refuse_all(struct batch *b, const char *state, const char *message);
 /* The parameters, valid until the batch changes; count of them. */
 size_t batch_params(struct forward *f, struct batch *b, struct pg_param *params,
     struct buf *scratch);
@@ -202,7 +207,7 @@ void settle_add_refused(struct forward *f, const struct batch_row *row,
 void settle_send(struct forward *f);
 /* What is met on the way to the position, when a batch was committed and
  * perhaps not settled: a row (one that was refused goes to the quarantine),
- * and the place itself. */
+ * and a place. */
 void recover_row(
     struct forward *f, const struct batch_row *row, struct span text);
 void recover_place(struct forward *f, const struct chunk *c);

@@ -243,41 +243,41 @@ recover_row(struct forward *f, const struct batch_row *row, struct span text)
 	struct place place = {row->ms, row->seq, row->index + 1};
 	const struct json *item, *part;
 	char id[BAD_ID_LEN];
-	const char *why;
-	struct json *doc;
-	enum err err;
 
-	if (f->recover == NULL || strcmp(f->recover, "[]") == 0)
+	if (f->recover == NULL)
 		return;
 	bad_id_print(id, row->ms, row->seq, row->index);
-	if (strstr(f->recover, id) == NULL)
-		return;
-	doc = json_parse(span_of(f->recover), &err, &why);
-	for (item = doc == NULL ? NULL : json_first(doc); item != NULL;
+	for (item = json_first(f->recover); item != NULL;
 	     item = json_next(item)) {
 		struct span name = {"", 0}, state = {"", 0}, message = {"", 0};
 
 		part = json_first(item);
 		(void)json_string(part, &name);
-		part = part == NULL ? NULL : json_next(part);
+		if (!span_is(name, id))
+			continue;
+		part = json_next(part);
 		(void)json_string(part, &state);
-		part = part == NULL ? NULL : json_next(part);
+		part = json_next(part);
 		(void)json_string(part, &message);
-		if (!span_is(name, id) || state.len != PG_STATE_LEN)
+		if (state.len != PG_STATE_LEN)
 			continue;
 		settle_add_refused(f, row, text, state.p, message);
 		if (place_compare(&place, &f->told) > 0)
 			rows_refused(f->ch, &place);
 	}
-	json_free(doc);
 }
 
+/* An entry was passed, or the place itself. Where Redis lost the end of the
+ * spool that place is not met any more. */
 void
 recover_place(struct forward *f, const struct chunk *c)
 {
-	if (c->ms != f->at.ms || c->seq != f->at.seq || c->taken != f->at.rows)
+	struct place place = {c->ms, c->seq, c->taken};
+	int order = place_compare(&place, &f->at);
+
+	if (order > 0 || (order < 0 && c->taken < c->n))
 		return;
-	f->settle = f->at;
+	f->settle = place;
 	f->settle_whole = c->taken >= c->n;
 	f->settle_rows = c->rows - c->n + c->taken;
 	f->settle_bytes = f->settle_whole ? c->bytes : c->bytes - c->len;

@@ -341,18 +341,26 @@ sql_slow(struct buf *out, const struct forward *f)
 	buf_add_char(out, ')');
 }
 
+/* A new one begins where Redis knows that rows are in a table: in the one of
+ * another database before, or in this one, whose position somebody removed. */
 void
 sql_position(struct buf *out, const struct forward *f)
 {
 	struct span spool = span_of(beat_generation(f->ch->store));
 	struct span channel = span_of(f->ch->conf->name);
+	struct buf at;
 
+	buf_init(&at, 128);
+	place_print(&f->ch->numbers.at, &at);
 	buf_add_str(out, "WITH made AS (INSERT INTO schedd.position "
 			 "(spool, channel, at) VALUES (");
 	sql_add_text(out, spool);
 	buf_add_str(out, ", ");
 	sql_add_text(out, channel);
-	buf_add_str(out, ", '0-0:0') ON CONFLICT DO NOTHING RETURNING at, "
+	buf_add_str(out, ", ");
+	sql_add_text(out, buf_span(&at));
+	buf_clear(&at);
+	buf_add_str(out, ") ON CONFLICT DO NOTHING RETURNING at, "
 			 "refused) SELECT at, refused FROM made UNION ALL "
 			 "SELECT at, refused FROM schedd.position "
 			 "WHERE spool = ");

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/json.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "store/forward_priv.h"
@@ -315,6 +316,20 @@ step_try(struct forward *f)
 
 /* ---- the position ----------------------------------------------------- */
 
+/* The rows that a position says were refused; NULL = none. */
+static struct json *
+refused_read(struct span text)
+{
+	enum err err;
+	const char *why;
+	struct json *doc = json_parse(text, &err, &why);
+
+	if (doc != NULL && json_first(doc) != NULL)
+		return doc;
+	json_free(doc);
+	return NULL;
+}
+
 static void
 position_on_rows(const struct pg_result *r, void *arg)
 {
@@ -338,11 +353,12 @@ position_on_rows(const struct pg_result *r, void *arg)
 	} else {
 		forward_reset(f);
 		f->at = f->built = at;
+		channel_set_floor(ch, &at);
 		if (place_compare(&ch->numbers.at, &f->settled) > 0)
 			f->settled = ch->numbers.at;
 		/* What it names may be in the quarantine already. */
 		if (place_compare(&f->settled, &at) < 0)
-			f->recover = span_copy(pg_value(r, 0, 1));
+			f->recover = refused_read(pg_value(r, 0, 1));
 		if (place_compare(&ch->numbers.at, &at) > 0)
 			log_error("channel.behind",
 			    "channel=%s hint=\"the database came back older: "
@@ -352,7 +368,7 @@ position_on_rows(const struct pg_result *r, void *arg)
 		forward_fine(f);
 		/* Those of a batch whose answer was lost. Where rows were
 		 * refused they wait until that is settled. */
-		if (f->recover == NULL || strcmp(f->recover, "[]") == 0)
+		if (f->recover == NULL)
 			rows_committed(ch, &f->at);
 	}
 	pg_db_done(ch->db);

@@ -13,11 +13,14 @@ while rows < want and bytes < enough do
 		local entry = {}
 		for f = 1, #got[i][2], 2 do entry[got[i][2][f]] = got[i][2][f + 1] end
 		from = got[i][1]
-		for _, name in ipairs({ 'n', 'rows', 'bytes', 'data' }) do
-			entry[name] = entry[name] or '0'
+		out[#out + 1] = from
+		-- Whoever wrote it: what is damaged goes on to the quarantine.
+		for _, name in ipairs({ 'n', 'rows', 'bytes' }) do
+			local v = entry[name] or ''
+			entry[name] = v:find('^%d+$') and #v < 16 and v or '0'
+			out[#out + 1] = entry[name]
 		end
-		out[#out + 1], out[#out + 2] = from, entry.n
-		out[#out + 1], out[#out + 2] = entry.rows, entry.bytes
+		entry.data = entry.data or ''
 		out[#out + 1] = entry.data
 		seen, rows, bytes = seen + 1, rows + entry.n, bytes + #entry.data
 	end

@@ -235,6 +235,146 @@ def test_a_spool_that_was_committed_is_trimmed(world):
     assert count(client.postgres, "trimmed") == (2, 2)
 
 
+def test_a_redis_that_lost_the_end_of_its_spool(world):
+    """One took over that never saw what was brought, and its clock is behind:
+    what it adds stands behind that all the same."""
+    client = world({"c": {"table": "shorter"}}, "CREATE TABLE shorter (id text)")
+    bring(client, "c", {"id": "1"})
+    client.schedd.stop()
+    ms = int(last_entry(client.schedd).split("-")[0])
+    set_position(client.postgres, f"{ms + 3_600_000}-0:1")
+    client.schedd.start()
+    with client.schedd.client() as again:
+        wait_state(again, "c", "running")
+        client.schedd.wait_log("channel.shorter")
+        assert bring(again, "c", {"id": "2"}, {"id": "3"})["committed"] == 2
+        wait_empty(again, "c")
+    assert count(client.postgres, "shorter") == (3, 3)
+
+
+def test_what_was_passed_leaves_the_spool(world):
+    """The position's own entry is not there any more."""
+    client = world({"c": {"table": "passed"}}, "CREATE TABLE passed (id text)")
+    client.call("PATCH", "/v1/channels/c", {"paused": True})
+    wait_state(client, "c", "paused")
+    spool(client, "c", {"id": "1"}, {"id": "2"})
+    client.schedd.stop()
+    client.postgres.sql("INSERT INTO passed VALUES ('1'), ('2')")
+    ms = int(last_entry(client.schedd).split("-")[0])
+    set_position(client.postgres, f"{ms + 5}-3:1")
+    client.schedd.start()
+    with client.schedd.client() as again:
+        again.call("PATCH", "/v1/channels/c", {"paused": False})
+        wait_empty(again, "c")
+    assert count(client.postgres, "passed") == (2, 2)
+
+
+def test_a_position_that_somebody_removed(world):
+    """Redis knows as well what was brought."""
+    client = world({"c": {"table": "removed"}}, "CREATE TABLE removed (id text)")
+    bring(client, "c", {"id": "1"})
+    wait_empty(client, "c")
+    mine = "FROM schedd.position WHERE channel = 'c' AND spool = (SELECT spool FROM schedd.position ORDER BY changed_at DESC LIMIT 1)"
+    at = client.postgres.one(f"SELECT at {mine}")
+    client.schedd.stop()
+    client.postgres.sql("DELETE FROM schedd.position")
+    client.schedd.start()
+    with client.schedd.client() as again:
+        wait_state(again, "c", "running")
+        wait_until(lambda: client.postgres.sql(f"SELECT at {mine}") == [[at]], what="the position")
+        bring(again, "c", {"id": "2"})
+    assert count(client.postgres, "removed") == (2, 2)
+
+
+def test_a_channel_that_is_in_no_settings_any_more(world):
+    client = world({"c": {"table": "left_over"}}, "CREATE TABLE left_over (id text)")
+    client.call("PATCH", "/v1/channels/c", {"paused": True})
+    spool(client, "c", {"id": "1"}, {"id": "2"})
+    schedd = client.schedd
+    schedd.stop()
+    section = schedd.settings.pop('channel "c"')
+    schedd.settings['channel "renamed"'] = section
+    schedd.start()
+    line = schedd.wait_log("channel.left")
+    assert line.level == "warn"
+    assert (line.values["channel"], line.values["rows"]) == ("c", "2")
+    schedd.stop()
+    schedd.settings['channel "c"'] = section
+    mark = schedd.mark()
+    schedd.start()
+    with schedd.client() as again:
+        again.call("PATCH", "/v1/channels/c", {"paused": False})
+        wait_empty(again, "c")
+    assert schedd.find_log("channel.left", after=mark) is None
+    assert count(client.postgres, "left_over") == (2, 2)
+
+
+@pytest.mark.log_errors("channel.gap")
+def test_entries_that_somebody_damaged(place, world):
+    redis = place.redis()
+    client = world({"c": {"table": "damaged"}}, "CREATE TABLE damaged (id text)", redis=redis)
+    client.call("PATCH", "/v1/channels/c", {"paused": True})
+    wait_state(client, "c", "paused")
+    spool(client, "c", {"id": "1"})
+    key = "sched:channel:{c}:spool"
+    for words in (["n", "x"], ["n", "2", "data", '[{"id":"2"},{'], ["data", "no list"], ["n", "9" * 30, "rows", "-1"]):
+        redis.do("XADD", key, "*", *words)
+    spool(client, "c", {"id": "3"})
+    client.call("PATCH", "/v1/channels/c", {"paused": False})
+    wait_empty(client, "c")
+    assert sorted(r[0] for r in client.postgres.sql("SELECT id FROM damaged")) == ["1", "2", "3"]
+    assert {r["sqlstate"] for r in quarantine(client, "c")} == {"XX001"}
+    assert len(quarantine(client, "c")) == 4
+
+
+def test_a_text_that_the_database_cannot_read(world):
+    """It was accepted for a column of another type."""
+    client = world({"c": {"table": "texts"}}, "CREATE TABLE texts (id text, j jsonb)")
+    client.call("PATCH", "/v1/channels/c", {"paused": True})
+    wait_state(client, "c", "paused")
+    spool(client, "c", {"id": "1", "j": "a"}, {"id": "2", "j": "b\0"}, {"id": "3", "j": "c"})
+    client.schedd.stop()
+    client.postgres.make("ALTER TABLE texts ALTER j TYPE text")
+    client.schedd.start()
+    with client.schedd.client() as again:
+        again.call("PATCH", "/v1/channels/c", {"paused": False})
+        wait_empty(again, "c")
+        assert [(r["row"]["id"], r["sqlstate"]) for r in quarantine(again, "c")] == [("2", "22021")]
+    assert client.postgres.sql("SELECT id, j FROM texts ORDER BY id") == [["1", "a"], ["3", "c"]]
+
+
+def test_a_batch_that_fails_before_it_runs(place, postgres):
+    """A text that has no place in the database's encoding: the statement never
+    gets to its rows."""
+    postgres.sql("CREATE DATABASE latin OWNER keeper ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0", database="postgres")
+    postgres.sql("CREATE TABLE a (id int, t text)", database="latin", role="keeper")
+    parts = postgres.settings({"c": {"table": "a"}}, conninfo=postgres.conninfo(dbname="latin"))
+    with place.schedd(parts).client() as client:
+        wait_state(client, "c", "running")
+        rows = [{"id": n, "t": "caf\u00e9" if n != 37 else "\U0001f600"} for n in range(100)]
+        assert bring(client, "c", *rows)["quarantined"] == 1
+        (bad,) = quarantine(client, "c")
+        assert (bad["row"]["id"], bad["sqlstate"]) == (37, "22P05")
+    there = postgres.sql("SELECT count(*), count(DISTINCT id) FROM a WHERE length(t) = 4", database="latin")
+    assert there == [["99", "99"]]
+
+
+def test_a_batch_that_takes_too_long(place, postgres):
+    """Fewer rows at a time get through."""
+    postgres.make(
+        "CREATE TABLE slow (id int); CREATE FUNCTION nap() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN PERFORM pg_sleep(0.02); RETURN NEW; END $$; "
+        "CREATE TRIGGER nap BEFORE INSERT ON slow FOR EACH ROW EXECUTE FUNCTION nap()"
+    )
+    parts = postgres.settings({"c": {"table": "slow"}}, statement_timeout="600ms")
+    with place.schedd(parts).client() as client:
+        wait_state(client, "c", "running")
+        spool(client, "c", *[{"id": n} for n in range(60)])
+        wait_until(lambda: "57014" in str(info(client, "c")["error"]), what="the reason")
+        wait_empty(client, "c")
+    assert postgres.sql("SELECT count(*), count(DISTINCT id) FROM slow") == [["60", "60"]]
+
+
 # -- several schedd -------------------------------------------------------
 
 
