@@ -419,13 +419,17 @@ def test_unknown_queue_on_read(client):
     assert "never-made" not in names
 
 
-def test_content_type_does_not_matter(known):
+def test_content_types(known):
     """curl -d says that it is a form; the body says what it is."""
-    for kind in ("application/x-www-form-urlencoded", "text/plain", "application/json"):
+    for kind in ("application/x-www-form-urlencoded", "Application/JSON; charset=utf-8"):
         got = known.client.call(
             "POST", f"{known.path}/tasks", b'{"payload":1}', {"Content-Type": kind}
         )
         assert got.status == 201, got
+    got = known.client.call(
+        "POST", f"{known.path}/tasks", b'{"payload":1}', {"Content-Type": "text/plain"}
+    )
+    got.refused(415, "BODY_TYPE", "expected application/json")
 
 
 def test_body_where_none_is_taken(known):

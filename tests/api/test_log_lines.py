@@ -16,7 +16,7 @@ from corpus import cases
 from hostile import Hostile
 from loglines import Entry, read
 from server import wait_until
-from test_access import operations
+from test_access import fill, operations
 from test_log import COMPONENTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,7 +106,7 @@ def every_error(client, mark, name):
     field = {"payload": mark("in a bad body"), mark("field"): mark("value")}
     broken = json.dumps({"tasks": [{"payload": mark("cut off")}]}).encode()[:-3]
     for _, method, path in operations():
-        path = path.format(queue=name, id="a", worker="w", token="nobody")
+        path = fill(path, name)
         query = "?" + quote(mark("query name")) + "=" + quote(mark("query value"))
         headers = {
             "User-Agent": mark("agent"),
