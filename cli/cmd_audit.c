@@ -24,7 +24,7 @@ struct end {
 };
 
 struct page {
-	struct end checkpoint, last;
+	struct end checkpoint, last, lost; /* lost.hash "": none was */
 	struct span list;
 };
 
@@ -45,13 +45,16 @@ end_read(struct span json, struct arena *a, struct end *end)
 static bool
 page_read(struct span body, struct arena *a, struct page *page)
 {
-	static const struct row_field fields[] = {
-	    {"checkpoint", false}, {"last", false}, {"entries", false}};
-	struct span f[3];
+	static const struct row_field fields[] = {{"checkpoint", false},
+	    {"last", false}, {"entries", false}, {"lost", false}};
+	struct span f[4];
 
-	if (!row_read_all(body, a, fields, 3, f))
+	if (!row_read_all(body, a, fields, 4, f))
 		return false;
 	page->list = f[2];
+	page->lost = (struct end){0, {"", 0}};
+	if (f[3].len > 0 && !end_read(f[3], a, &page->lost))
+		return false;
 	return end_read(f[0], a, &page->checkpoint) &&
 	       end_read(f[1], a, &page->last);
 }
@@ -161,6 +164,8 @@ struct chain {
 	char hash[2 * DIGEST_LEN + 1];
 	uint64_t count;
 	bool is_begun;
+	struct end noted; /* --tip: what must be in it; hash "": nothing */
+	bool has_noted;   /* and it was */
 };
 
 static enum cli_exit
@@ -182,6 +187,42 @@ chain_set(struct chain *k, const struct end *end)
 	return true;
 }
 
+/* The end that was noted once is still in the chain, as it was. */
+static enum cli_exit
+chain_look(struct chain *k)
+{
+	if (k->noted.hash.len == 0 || k->seq != k->noted.seq)
+		return CLI_DONE;
+	if (!span_is(k->noted.hash, k->hash)) {
+		cli_say("the audit trail is not the one of --tip: entry %llu "
+			"has the hash %s",
+		    (unsigned long long)k->seq, k->hash);
+		return CLI_REFUSED;
+	}
+	k->has_noted = true;
+	return CLI_DONE;
+}
+
+static enum cli_exit
+chain_end(const struct chain *k, const struct end *lost)
+{
+	if (lost->hash.len > 0) {
+		cli_say("the audit trail was cut: the server knew entry %llu, "
+			"%.*s, and did not find it again",
+		    (unsigned long long)lost->seq, SPAN_ARG(lost->hash));
+		return CLI_REFUSED;
+	}
+	if (k->noted.hash.len == 0 || k->has_noted)
+		return CLI_DONE;
+	if (k->noted.seq > k->seq)
+		cli_say("the audit trail was cut: it ends at entry %llu, "
+			"before that of --tip",
+		    (unsigned long long)k->seq);
+	else
+		cli_say("the entry of --tip is older than all that are kept");
+	return CLI_REFUSED;
+}
+
 static enum cli_exit
 chain_add(struct chain *k, const struct entry *e)
 {
@@ -196,7 +237,7 @@ chain_add(struct chain *k, const struct entry *e)
 	memcpy(k->hash, hash, sizeof(hash));
 	k->seq = e->seq;
 	k->count++;
-	return CLI_DONE;
+	return chain_look(k);
 }
 
 /* *is_done: the end was reached. */
@@ -209,9 +250,12 @@ chain_read(struct cli *c, struct chain *k, struct span body, bool *is_done)
 	struct page page = {.list = {"", 0}};
 	struct entry e;
 	struct scan s;
+	bool is_first = !k->is_begun;
 	bool ok = page_read(body, a, &page) &&
 		  (k->is_begun || chain_set(k, &page.checkpoint));
 
+	if (ok && is_first)
+		result = chain_look(k);
 	scan_init(&s, page.list);
 	ok = ok && scan_array(&s);
 	while (ok && result == CLI_DONE && scan_item(&s)) {
@@ -228,8 +272,27 @@ chain_read(struct cli *c, struct chain *k, struct span body, bool *is_done)
 	else if (result == CLI_DONE && *is_done &&
 		 !span_is(page.last.hash, k->hash))
 		result = chain_broken(k, "the end has another hash");
+	else if (result == CLI_DONE && *is_done)
+		result = chain_end(k, &page.lost);
 	arena_free(a);
 	return result;
+}
+
+/* "N:HASH", as verify prints it. */
+static bool
+read_noted(const char *text, struct end *noted)
+{
+	const char *colon = text == NULL ? NULL : strchr(text, ':');
+
+	*noted = (struct end){0, {"", 0}};
+	if (text == NULL)
+		return true;
+	if (colon == NULL ||
+	    !str_to_u64(
+		(struct span){text, (size_t)(colon - text)}, &noted->seq))
+		return false;
+	noted->hash = span_of(colon + 1);
+	return noted->hash.len == 2 * DIGEST_LEN;
 }
 
 enum cli_exit
@@ -241,6 +304,8 @@ cmd_audit_verify(struct cli *c)
 	char path[PATH_MAX_BYTES];
 	bool is_done = false;
 
+	if (!read_noted(args_value(c->args, "tip"), &k.noted))
+		return cli_usage(c, "--tip: expected N:HASH, as verify prints");
 	while (result == CLI_DONE && !is_done) {
 		snprintf(path, sizeof(path), "/v1/audit?limit=%d&after=%llu",
 		    PAGE, (unsigned long long)k.seq);
@@ -258,7 +323,7 @@ cmd_audit_verify(struct cli *c)
 		    k.hash);
 		cli_write_json(c, span_of(path));
 	} else {
-		cli_write_line(c, "%llu entries fit; the last is %llu, %s",
+		cli_write_line(c, "%llu entries fit; the last is %llu:%s",
 		    (unsigned long long)k.count, (unsigned long long)k.seq,
 		    k.hash);
 	}

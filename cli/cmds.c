@@ -24,6 +24,11 @@ static const struct opt audit_ls_opts[] = {
 	{0},
 };
 
+static const struct opt audit_verify_opts[] = {
+	{.name = "tip", .value = "N:HASH", .help = "what verify printed once: it must still be in the trail"},
+	{0},
+};
+
 static const struct opt quarantine_act_opts[] = {
 	{.name = "all",      .help = "all of them"},
 	{.name = "sqlstate", .value = "S", .help = "all that were refused with this SQLSTATE, such as 23503"},
@@ -148,7 +153,7 @@ static const struct opt top_opts[] = {
 
 static const struct cmd cmds[] = {
 	{"audit ls",    "",                0, 0, cmd_audit_ls,    audit_ls_opts,    "who changed what"},
-	{"audit verify", "",               0, 0, cmd_audit_verify, NULL,            "is the audit trail as it was written?"},
+	{"audit verify", "",               0, 0, cmd_audit_verify, audit_verify_opts, "is the audit trail as it was written?"},
 	{"channel ls",  "",                0, 0, cmd_channel_ls,  NULL,             "all channels: state, rows that wait, rows that were refused"},
 	{"channel pause", "CHANNEL",       1, 1, cmd_channel_pause, NULL,           "let a channel's rows wait in its spool"},
 	{"channel resume", "CHANNEL",      1, 1, cmd_channel_resume, NULL,          "bring them on again"},

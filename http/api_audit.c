@@ -21,12 +21,18 @@ api_audit_list(struct req *req)
 }
 
 static void
-add_end(struct buf *out, const char *name, uint64_t seq, struct span hash)
+add_end_value(struct buf *out, uint64_t seq, struct span hash)
 {
-	buf_addf(out, "\"%s\":{\"seq\":%llu,\"hash\":", name,
-	    (unsigned long long)seq);
+	buf_addf(out, "{\"seq\":%llu,\"hash\":", (unsigned long long)seq);
 	buf_add_json(out, hash);
 	buf_add_char(out, '}');
+}
+
+static void
+add_end(struct buf *out, const char *name, uint64_t seq, struct span hash)
+{
+	buf_addf(out, "\"%s\":", name);
+	add_end_value(out, seq, hash);
 }
 
 static void
@@ -43,6 +49,11 @@ page_on_read(enum err err, const struct store_audit_page *page, void *arg)
 	add_end(out, "checkpoint", page->from_seq, page->from_hash);
 	buf_add_char(out, ',');
 	add_end(out, "last", page->last_seq, page->last_hash);
+	buf_add_str(out, ",\"lost\":");
+	if (page->lost_hash.len > 0)
+		add_end_value(out, page->lost_seq, page->lost_hash);
+	else
+		buf_add_str(out, "null");
 	buf_add_str(out, ",\"entries\":[");
 	for (size_t i = 0; i < page->n; i++) {
 		const struct store_audit_entry *e = &page->entries[i];

@@ -3,7 +3,8 @@
  * hash of the one before it, so that a change to any of them shows. Entries
  * are written one after the other. One that cannot be written now is kept
  * and tried again; whether an attempt whose reply was lost had worked is seen
- * by the next.
+ * by the next. The end that was seen last is remembered: it must be there
+ * whenever Redis is asked again.
  */
 
 #include "store/store_priv.h"
@@ -14,16 +15,13 @@
 
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/metrics.h"
 #include "core/secret.h"
 #include "store/reply.h"
 
-enum { PENDING_MAX = 1000, AGAIN_MS = 500, HASH_LEN = 2 * DIGEST_LEN };
+enum { PENDING_MAX = 1000, AGAIN_MS = 500, HASH_LEN = AUDIT_HASH_LEN };
 
-/* Where the chain ends. */
-struct tip {
-	uint64_t seq;
-	char hash[HASH_LEN + 1];
-};
+_Static_assert(HASH_LEN == 2 * DIGEST_LEN, "a hash in hex");
 
 struct entry {
 	struct list link;
@@ -37,7 +35,9 @@ struct audit {
 	struct list pending; /* oldest first; the first is being written */
 	size_t count;
 	bool is_writing;
-	struct tip tip;          /* as far as we know */
+	struct audit_tip tip;
+	struct audit_tip sent;   /* what it was when the first was sent */
+	struct audit_tip lost;   /* one that was not found again; "" = none */
 	char hash[HASH_LEN + 1]; /* of the entry that is being written */
 	struct timer timer;
 };
@@ -105,6 +105,50 @@ audit_free(struct store *s)
 	s->audit = NULL;
 }
 
+/* ---- the end of the chain ---------------------------------------------- */
+
+const struct audit_tip *
+audit_tip(const struct store *s)
+{
+	return &s->audit->tip;
+}
+
+bool
+audit_read_tip(struct reply *c, struct audit_tip *tip)
+{
+	struct span seq = reply_bytes(c), hash = reply_bytes(c);
+
+	if (c->bad || hash.len != HASH_LEN || !str_to_u64(seq, &tip->seq))
+		return false;
+	memcpy(tip->hash, hash.p, HASH_LEN);
+	tip->hash[HASH_LEN] = '\0';
+	return true;
+}
+
+/* Entries are only added: whatever is found later is no shorter. */
+void
+audit_saw_tip(struct store *s, const struct audit_tip *known,
+    const struct audit_tip *found)
+{
+	struct audit *a = s->audit;
+	bool is_same = strcmp(known->hash, found->hash) == 0;
+
+	if (known->cuts != a->tip.cuts)
+		return; /* sent before the cut that was told already */
+	if (found->seq < known->seq || (found->seq == known->seq && !is_same)) {
+		log_error("access.audit_cut",
+		    "known=%" PRIu64 " known_hash=%s found=%" PRIu64,
+		    known->seq, known->hash, found->seq);
+		metric_add(METRIC_AUDIT_CUTS, 1);
+		a->lost = *known;
+		a->tip = *found;
+		a->tip.cuts = known->cuts + 1;
+	} else if (found->seq > a->tip.seq) {
+		a->tip.seq = found->seq;
+		memcpy(a->tip.hash, found->hash, sizeof(a->tip.hash));
+	}
+}
+
 /* ---- writing ---------------------------------------------------------- */
 
 /* Its caller waits no longer, whatever becomes of it. */
@@ -142,28 +186,17 @@ audit_write(struct audit *a)
 	struct buf args;
 
 	a->is_writing = true;
+	a->sent = a->tip;
 	digest_chain(
 	    a->hash, span_of(a->tip.hash), a->tip.seq + 1, span_of(e->text));
 	store_key(a->store, &args);
-	resp_add_u64(&args, a->tip.seq + 1);
-	resp_add_str(&args, a->tip.hash);
+	resp_add_u64(&args, a->sent.seq + 1);
+	resp_add_str(&args, a->sent.hash);
 	resp_add_str(&args, a->hash);
 	resp_add_str(&args, e->text);
 	resp_add_u64(&args, STORE_AUDIT_MAX);
 	redis_conn_script(
 	    a->store->conn, SCRIPT_AUDIT, &args, 7, 1, audit_on_reply, a);
-}
-
-static bool
-tip_read(struct reply *c, struct tip *tip)
-{
-	struct span seq = reply_bytes(c), hash = reply_bytes(c);
-
-	if (c->bad || hash.len != HASH_LEN || !str_to_u64(seq, &tip->seq))
-		return false;
-	memcpy(tip->hash, hash.p, HASH_LEN);
-	tip->hash[HASH_LEN] = '\0';
-	return true;
 }
 
 /* The entry is there: under the number that it was written with. */
@@ -181,15 +214,18 @@ static void
 audit_on_reply(enum err err, const struct redisReply *r, void *arg)
 {
 	struct audit *a = arg;
-	uint64_t seq = a->tip.seq + 1;
+	uint64_t seq = a->sent.seq + 1;
 	struct span word = {"", 0};
+	struct audit_tip found;
 	struct reply c;
 
 	a->is_writing = false;
 	if (err == ERR_OK) {
 		reply_open(&c, r);
 		word = reply_bytes(&c);
-		if (!tip_read(&c, &a->tip))
+		if (audit_read_tip(&c, &found))
+			audit_saw_tip(a->store, &a->sent, &found);
+		else
 			err = ERR_STORE_REPLY;
 	}
 	if (err != ERR_OK) {
@@ -256,9 +292,25 @@ store_audit_add(struct store *s, struct span text, store_done_cb *cb, void *arg)
 /* ---- reading ---------------------------------------------------------- */
 
 struct audit_read {
+	struct store *store;
+	struct audit_tip sent;
 	store_audit_cb *cb;
 	void *arg;
 };
+
+static void
+read_see(struct audit_read *read, struct store_audit_page *page)
+{
+	const struct audit *a = read->store->audit;
+	struct audit_tip found = {.seq = page->last_seq};
+
+	if (page->last_hash.len == HASH_LEN) {
+		memcpy(found.hash, page->last_hash.p, HASH_LEN);
+		audit_saw_tip(read->store, &read->sent, &found);
+	}
+	page->lost_seq = a->lost.seq;
+	page->lost_hash = span_of(a->lost.hash);
+}
 
 static void
 read_on_reply(enum err err, const struct redisReply *r, void *arg)
@@ -283,6 +335,8 @@ read_on_reply(enum err err, const struct redisReply *r, void *arg)
 		}
 		if (c.bad)
 			err = ERR_STORE_REPLY;
+		else
+			read_see(read, &page);
 	}
 	read->cb(err, err == ERR_OK ? &page : NULL, read->arg);
 	free(entries);
@@ -296,6 +350,8 @@ store_audit_list(struct store *s, const uint64_t *after, uint32_t limit,
 	struct audit_read *read = xcalloc(1, sizeof(*read));
 	struct buf args;
 
+	read->store = s;
+	read->sent = s->audit->tip;
 	read->cb = cb;
 	read->arg = arg;
 	store_key(s, &args);

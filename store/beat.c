@@ -1,8 +1,8 @@
 /*
  * The sign of life that this schedd gives in Redis once a second. By it is
  * known for how long workers could reach nobody, so that an outage ends no
- * lease; whether this is still the Redis whose answers we passed on; and how
- * many other schedd there are.
+ * lease; whether this is still the Redis whose answers we passed on, and the
+ * audit trail is whole; and how many other schedd there are.
  */
 
 #include "store/store_priv.h"
@@ -18,7 +18,7 @@
 #include "core/metrics.h"
 #include "store/reply.h"
 
-enum { BEAT_MS = 1000, BEAT_ARGC = 8, BEAT_KEYS = 2, BEAT_REPLY = 6 };
+enum { BEAT_MS = 1000, BEAT_ARGC = 9, BEAT_KEYS = 3, BEAT_REPLY = 8 };
 
 struct beat {
 	struct store *store;
@@ -29,6 +29,7 @@ struct beat {
 	uint64_t sequence;        /* the highest that was acknowledged */
 	int64_t back;             /* the end of the outage that was told last */
 	unsigned others;          /* schedd alive besides us */
+	struct audit_tip tip;     /* of the audit trail, when it was sent */
 };
 
 static void beat_on_reply(
@@ -52,6 +53,7 @@ beat_send(struct beat *b)
 	buf_init(&args, 4096);
 	store_add_key(s, &args, "store");
 	store_add_key(s, &args, "schedds");
+	store_add_key(s, &args, "audit:tip");
 	resp_add_str(&args, b->id);
 	resp_add_str(&args, b->generation);
 	resp_add_u64(&args, b->sequence);
@@ -59,6 +61,7 @@ beat_send(struct beat *b)
 	resp_add_u64(&args, BEAT_GAP_MS);
 	resp_add_u64(&args, s->conf->worker_timeout_ms);
 	b->under_way = true;
+	b->tip = *audit_tip(s);
 	redis_conn_script(s->conn, SCRIPT_BEAT, &args, BEAT_ARGC, BEAT_KEYS,
 	    beat_on_reply, b);
 }
@@ -132,6 +135,8 @@ beat_read(struct beat *b, struct reply *c)
 	int64_t sequence = reply_int(c, 0), now = reply_int(c, 0);
 	int64_t away = reply_int(c, 0), back = reply_int(c, 0);
 	int64_t others = reply_int(c, 0);
+	struct audit_tip tip;
+	bool has_tip = audit_read_tip(c, &tip);
 
 	if (c->bad || generation.len >= sizeof(b->generation))
 		return;
@@ -142,6 +147,8 @@ beat_read(struct beat *b, struct reply *c)
 	if (b->others != (unsigned)others)
 		log_info("store.others", "alive=%u", (unsigned)others);
 	b->others = (unsigned)others;
+	if (has_tip)
+		audit_saw_tip(b->store, &b->tip, &tip);
 	others_look(b->store);
 }
 

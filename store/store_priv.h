@@ -195,6 +195,20 @@ bool beat_has_others(const struct store *s);
 void store_key(struct store *s, struct buf *args);
 
 /* audit.c */
+enum { AUDIT_HASH_LEN = 64 };
+/* Where the chain ends, as far as we know. */
+struct audit_tip {
+	uint64_t seq;
+	char hash[AUDIT_HASH_LEN + 1];
+	unsigned cuts; /* that were noticed until then */
+};
+const struct audit_tip *audit_tip(const struct store *s);
+/* Two fields of a reply: number and hash. False, and the reply not bad, when
+ * they are neither. */
+bool audit_read_tip(struct reply *c, struct audit_tip *tip);
+/* What a request showed that was sent when known was audit_tip. */
+void audit_saw_tip(struct store *s, const struct audit_tip *known,
+    const struct audit_tip *found);
 void audit_init(struct store *s);
 /* Nobody waits any longer for an entry to be written. */
 void audit_abort(struct store *s);

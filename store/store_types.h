@@ -267,6 +267,10 @@ struct store_audit_page {
 	size_t n;
 	uint64_t last_seq, from_seq; /* of all; of the last one dropped */
 	struct span last_hash, from_hash;
+	/* The end that this schedd knew and did not find again; hash "": it
+	 * always did, since it started. */
+	uint64_t lost_seq;
+	struct span lost_hash;
 };
 
 enum store_duty {

@@ -16,7 +16,15 @@ if tonumber(last_seq) + 1 ~= seq or last_hash ~= prev then
 	local is_there = there and there[2][4] == hash
 	return { is_there and 'ok' or 'tip', last_seq, last_hash }
 end
-call('XADD', stream, seq .. '-0', 'entry', ARGV[5], 'hash', hash)
+-- A stream whose end was cut off still knows its old last number, and takes
+-- none below.
+local function add()
+	call('XADD', stream, seq .. '-0', 'entry', ARGV[5], 'hash', hash)
+end
+if not pcall(add) then
+	call('XSETID', stream, last_seq .. '-0')
+	add()
+end
 call('HSET', tip, 'seq', seq, 'hash', hash)
 local first_kept = seq - tonumber(ARGV[6]) + 1
 if first_kept > 1 then

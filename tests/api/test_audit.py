@@ -170,6 +170,7 @@ def test_what_is_never_written_is_in_the_log(world):
     assert "queue.set" in world.schedd.wait_log("access.audit_lost").text
 
 
+@pytest.mark.log_errors("access.audit_cut")  # should it look meanwhile
 def test_the_oldest_go_and_the_chain_holds(world):
     """At 100,000 the checkpoint moves on."""
     redis = world.redis
@@ -274,6 +275,72 @@ def test_verify_names_what_was_altered(world, seq, way):
     list(altered(world.redis, seq))[way]()
     code, _, err = schedctl(world.addr, "audit", "verify")
     assert code == 1 and f"broken at entry {seq}:" in err, err
+
+
+def wiped(redis):
+    """Ways to lose the end: name -> what is done, when there are five."""
+    key = "sched:audit"
+
+    def forge():
+        redis.do("DEL", key)
+        prev = NONE
+        for seq in range(1, 6):
+            prev = chain(prev, seq, "{}")
+            redis.do("XADD", key, f"{seq}-0", "entry", "{}", "hash", prev)
+        redis.do("HSET", f"{key}:tip", "seq", 5, "hash", prev)
+
+    def cut():
+        redis.do("XDEL", key, "4-0", "5-0")
+        (_, fields), = redis.do("XRANGE", key, "3-0", "3-0")
+        redis.do("HSET", f"{key}:tip", "seq", 3, "hash", fields[3])
+
+    yield lambda: redis.do("DEL", key, f"{key}:tip")
+    yield cut
+    yield forge
+
+
+@pytest.mark.log_errors("access.audit_cut")
+@pytest.mark.parametrize("way", range(3))
+@pytest.mark.parametrize("is_idle", (True, False))
+def test_a_trail_that_was_cut_is_noticed(world, way, is_idle):
+    """By a schedd that runs: by itself, or by its next entry; and by whoever
+    noted an end, also after a restart."""
+    for i in range(5):
+        world.queue("q").patch(max_tasks=3 + i)
+    code, out, _ = schedctl(world.addr, "audit", "verify")
+    assert code == 0
+    tip = out.split("the last is ")[1].strip()
+    assert schedctl(world.addr, "audit", "verify", "--tip", tip)[0] == 0
+    list(wiped(world.redis))[way]()
+    if not is_idle:
+        world.queue("q").patch(max_tasks=2)
+    line = world.schedd.wait_log("access.audit_cut")
+    assert line.values["known"] == "5" and line.values["known_hash"] in tip
+    code, _, err = schedctl(world.addr, "audit", "verify")
+    assert code == 1 and "was cut" in err and "entry 5" in err
+    assert world.get_json("/v1/audit")["lost"]["seq"] == 5
+    page = world.get("/metrics").body.decode()
+    assert "\nschedd_audit_cuts_total 1\n" in page
+    world.queue("q").patch(max_tasks=9)  # the chain goes on from there
+    world.schedd.stop()
+    world.schedd.start()
+    assert schedctl(world.schedd.addr, "audit", "verify")[0] == 0
+    code, _, err = schedctl(world.schedd.addr, "audit", "verify", "--tip", tip)
+    assert code == 1 and "--tip" in err
+
+
+def test_a_noted_end(world):
+    for i in range(3):
+        world.queue("q").patch(max_tasks=3 + i)
+    page = world.get_json("/v1/audit", after=0)
+    for e in page["entries"]:
+        tip = f"{e['seq']}:{e['hash']}"
+        assert schedctl(world.addr, "audit", "verify", "--tip", tip)[0] == 0
+    for tip in (f"2:{NONE}", f"9:{page['last']['hash']}"):
+        code, _, err = schedctl(world.addr, "audit", "verify", "--tip", tip)
+        assert code == 1 and "--tip" in err
+    for tip in ("2", "x:" + NONE, "2:abc", ""):
+        assert schedctl(world.addr, "audit", "verify", "--tip", tip)[0] == 2
 
 
 def test_the_end_stands_in_the_log(world):
