@@ -90,6 +90,7 @@ def test_list_each_state(full):
         assert {t["state"] for t in page["tasks"]} == {state}
         assert page["after"] is None and page["seen"] == 6
         assert all("payload" not in t and "result" not in t for t in page["tasks"])
+        assert all(t["pushed_at"] is None for t in page["tasks"])
     assert full.ids("delayed") == [f"delayed-{i}" for i in range(6)]
     assert full.ids("todo") == [f"todo-{i}" for i in range(6)]
 
