@@ -191,6 +191,8 @@ draw_none(const struct top *t, struct frame *f)
 	else if (t->view == TOP_WORKERS && !t->crew.is_known)
 		frame_addf(
 		    f, FRAME_WARN, "not told: %.*s", SPAN_ARG(t->crew.why));
+	else if (t->view == TOP_QUEUES && !t->data.server.ready)
+		frame_add(f, FRAME_WARN, SPAN("no queues are known yet"));
 	else
 		frame_add(f, FRAME_DIM, span_of(none[t->view]));
 	frame_next(f);

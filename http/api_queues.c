@@ -199,6 +199,11 @@ api_queues_list(struct req *req)
 	    .out = req_out(req),
 	    .away = store_away(req)};
 
+	if (!store_queues_are_known(req_store(req))) {
+		req_failf(req, ERR_REDIS_DOWN, "%s",
+		    list.away != NULL ? list.away : "");
+		return;
+	}
 	buf_add_str(list.out, "{\"queues\":[");
 	store_queue_each(req_store(req), list_add, &list);
 	buf_add_str(list.out, "]}");

@@ -393,6 +393,12 @@ store_queue_each(struct store *s, store_queue_each_fn *fn, void *arg)
 	}
 }
 
+bool
+store_queues_are_known(const struct store *s)
+{
+	return s->names_loaded;
+}
+
 size_t
 store_queue_count(const struct store *s)
 {

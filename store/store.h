@@ -221,6 +221,8 @@ void store_queue_remove(struct store *s, struct span queue, bool force,
  * name. */
 typedef void store_queue_each_fn(const struct store_queue_info *q, void *arg);
 void store_queue_each(struct store *s, store_queue_each_fn *fn, void *arg);
+/* False before the names of all were read for the first time. */
+bool store_queues_are_known(const struct store *s);
 size_t store_queue_count(const struct store *s);
 
 const struct store_counters *store_queue_counters(

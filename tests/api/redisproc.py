@@ -51,8 +51,8 @@ class Redis:
         path.chmod(0o600)
         return path
 
-    def start(self):
-        """Starts it and waits for its PONG."""
+    def start(self, ready=True):
+        """Starts it and waits for its PONG, unless not ready."""
         self.folder.mkdir(parents=True, exist_ok=True)
         lines = [f"port {self.port}", "bind 127.0.0.1", 'save ""']
         lines += [f"unixsocket {self.socket}", f"dir {self.folder}"]
@@ -69,7 +69,8 @@ class Redis:
             )
         with self.process.stdin as pipe:
             pipe.write("\n".join(lines).encode() + b"\n")
-        wait_until(self._answers, 15, "redis-server")
+        if ready:
+            wait_until(self._answers, 15, "redis-server")
         return self
 
     def _answers(self):

@@ -1,6 +1,7 @@
 """schedctl queue ...: seeing queues, and what is done to them."""
 
 import re
+import secrets
 
 import pytest
 
@@ -18,6 +19,40 @@ def test_no_queues(place):
     assert got.code == 0 and got.out == "" and "no queues" in got.err
     assert run(*ask, "--json").json == {"queues": []}
     assert run(*ask, "--quiet").err == ""
+
+
+def load_slowly(redis):
+    """Ends it, and starts one that reads its data for some seconds."""
+    redis.do("BGREWRITEAOF")
+    wait_until(lambda: b"aof_rewrite_in_progress:0" in redis.do("INFO", "persistence"))
+    redis.kill()
+    redis.options["key-load-delay"] = 100_000
+    redis.options["loading-process-events-interval-bytes"] = 1024
+    redis.start(ready=False)
+
+
+def test_while_redis_reads_its_data(place):
+    """Queues that are not known yet are not told of as none."""
+    redis = place.redis()
+    one = place.schedd(redis.settings())
+    with one.client() as client:
+        for i in range(10):
+            client.queue(f"q{i}").push({"id": "a", "payload": secrets.token_hex(2500)})
+    one.stop()
+    load_slowly(redis)
+    again = place.schedd(redis.settings(), ready=False)
+    ask = ("--server", url_of(again), "--json")
+    wait_until(lambda: "loading" in (run(*ask, "stats").json["reason"] or ""), what="loading")
+    for words in (["queue", "ls"], ["queue", "show", "q1"], ["task", "ls", "q1"]):
+        got = run(*ask, *words)
+        assert got.code == 1 and "E101 REDIS_DOWN" in got.err, got
+        assert got.json["error"]["name"] == "REDIS_DOWN"
+    assert "loading its data" in run(*ask, "queue", "ls").err
+    top = run("--server", url_of(again), "top")
+    assert top.code == 0 and "loading its data" in top.out, top
+    assert "no queues are known yet" in top.out
+    wait_until(lambda: run(*ask, "queue", "ls").code == 0, what="its data")
+    assert len(run(*ask, "queue", "ls").json["queues"]) == 10
 
 
 def test_ls(place):
