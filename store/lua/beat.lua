@@ -22,7 +22,9 @@ if ARGV[2] ~= '' and (s[1] ~= ARGV[2]
 	return { s[1] or '', s[2] or 0 }
 end
 local generation = s[1] or ARGV[4]
-local beat, away, back = tonumber(s[3] or now), s[4] or 0, s[5] or 0
+local beat = tonumber(s[3] or now)
+-- After a step back of the clock no outage lies ahead.
+local away, back = math.min(s[4] or 0, now), math.min(s[5] or 0, now)
 if now - beat > tonumber(ARGV[5]) then
 	if beat - back > tonumber(ARGV[6]) then away = beat end
 	back = now
