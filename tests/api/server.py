@@ -14,6 +14,12 @@ from client import Client
 # Sanitizers and valgrind make everything slower: SLOW=5 stretches each limit.
 SLOW = float(os.environ.get("SLOW", "1"))
 
+# Where schedd runs in something that makes it slow (SCHEDD_WRAP), it waits for
+# its Redis in proportion, unless a test says how long.
+PATIENCE = {}
+if "SCHEDD_WRAP" in os.environ:
+    PATIENCE['redis "main"'] = {"deadline": "30s", "connect_timeout": "30s"}
+
 # So that nothing is left when a test is killed.
 WITH_US = ["setpriv", "--pdeathsig", "KILL", "--"]
 
@@ -110,7 +116,7 @@ class Schedd:
         """Writes the settings file, with the clock as it is set."""
         clock = {"debug": {"clock_offset": f"{self.offset_s}s"}}
         name = {"http": {"allowed_hosts": "x, a"}}  # of raw requests
-        self.file.write_text(render(merged(name, self.settings, clock)))
+        self.file.write_text(render(merged(name, PATIENCE, self.settings, clock)))
 
     def spawn(self):
         """Starts the process and waits for nothing."""

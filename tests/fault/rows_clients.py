@@ -67,15 +67,6 @@ def served(run, **settings):
     return redis, run.schedd(settings, redis=redis, tcp=True)
 
 
-def push_p99(run, seconds):
-    """p99 of the load's pushes within the next seconds, in ms."""
-    since = time.monotonic_ns()
-    time.sleep(seconds)
-    run.load.check()
-    events = run.history.events()
-    return checks.quantile(checks.latencies_ms(events, "push", since=since), 0.99)
-
-
 def cpu_part(schedd, seconds):
     """The part of one processor that it uses."""
     before = schedd.cpu_s()
@@ -96,11 +87,11 @@ def h1(run):
     run.at_most("rss", schedd.rss_bytes() / MIB, 150, "MiB")
     run.at_most("idle_cpu", cpu_part(schedd, 3) * 100, 3, "%")
     run.start_load(batch=10)
-    with_crowd = push_p99(run, run.seconds(15, 4))
+    with_crowd = run.push_p99_ms(run.seconds(15, 4))
     seen = crowd.end()
     run.expect(seen["open"] == count, f"{count - seen['open']} were closed")
     time.sleep(1)
-    alone = push_p99(run, run.seconds(15, 4))
+    alone = run.push_p99_ms(run.seconds(15, 4))
     run.facts["push_p99_alone"] = f"{alone:.1f}ms"
     run.at_most("push_p99", with_crowd, alone * 1.2 + 2, "ms")
     events = run.finish(redis)
@@ -119,12 +110,12 @@ def h2(run):
         client.queue("kept").patch(max_payload=MIB)
         client.queue("kept").push({"id": "long", "payload": "x" * MIB_LESS})
     run.start_load(batch=10)
-    alone_p99 = push_p99(run, run.seconds(10, 3))
+    alone_p99 = run.push_p99_ms(run.seconds(10, 3))
     before, base = schedd.rss_bytes(), connections(schedd)
     count = run.times(3000)
     slow = Crowd(run, "slow", schedd, count)
     began, readers = time.monotonic(), Crowd(run, "read", schedd, 4 * TAKING)
-    with_crowd = push_p99(run, run.seconds(30, 10))
+    with_crowd = run.push_p99_ms(run.seconds(30, 10))
     run.at_most("rss_more", (schedd.rss_bytes() - before) / MIB, 400, "MiB")
     wait_until(lambda: connections(schedd) <= base, 60, "all of them to be closed")
     run.at_most("all_closed", time.monotonic() - began, 45, "s")

@@ -165,6 +165,14 @@ class Run:
         if self.load:
             self.load.check()
 
+    def push_p99_ms(self, seconds):
+        """p99 of the load's pushes within the next seconds."""
+        since = time.monotonic_ns()
+        time.sleep(seconds)
+        self.load.check()
+        events = self.history.events()
+        return checks.quantile(checks.latencies_ms(events, "push", since=since), 0.99)
+
     # -- the end ---------------------------------------------------------
 
     def settle(self, client_of=None, limit_s=QUIET_S):
