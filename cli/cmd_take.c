@@ -249,7 +249,9 @@ check_no_command(const struct cli *c)
 			    "-- CMD...",
 			    of_workers[i]);
 	if (!args_has(c->args, "worker"))
-		return cli_usage(c, "task take: --worker W is missing");
+		return cli_usage(c,
+		    "task take: --worker W is missing, or a command: "
+		    "--exec CMD, or -- CMD...");
 	return CLI_DONE;
 }
 

@@ -815,6 +815,8 @@ def test_usage(schedd, queue):
         assert got.code == 2 and got.out == "" and got.err.startswith("schedctl: "), (words, got)
     got = run("task", "take", "a b", "--exec", "true")
     assert got.code == 2 and "QUEUE" in got.err
+    got = run("--server", url_of(schedd), "task", "take", queue.name)
+    assert got.code == 2 and "--worker W" in got.err and "--exec CMD" in got.err
 
 
 def test_refused_for_good(place, state):
