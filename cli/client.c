@@ -4,7 +4,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +20,7 @@ enum {
 	ANSWER_KEEP = 1 << 20, /* of memory, for the next answer */
 	URL_MAX = 64 * 1024,
 	HEADER_MAX = 1024,
-	WHY_MAX = 512,
-	FDS_MAX = 8
+	WHY_MAX = 512
 };
 
 /* ---- the server's address --------------------------------------------- */
@@ -188,6 +186,8 @@ client_set_up(struct client *c, const struct client_options *options)
 	ASSERT(curl_slist_append(c->headers, "Expect:") != NULL);
 	SET(CURLOPT_ERRORBUFFER, c->curl_text);
 	SET(CURLOPT_NOSIGNAL, 1L);
+	/* A look-up that hangs is not waited for when a request is left. */
+	SET(CURLOPT_QUICK_EXIT, 1L);
 	SET(CURLOPT_PROTOCOLS_STR, "http,https");
 	/* An http_proxy in the environment is meant for other hosts. */
 	SET(CURLOPT_PROXY, "");
@@ -258,8 +258,6 @@ client_close(struct client *c)
 {
 	if (c == NULL)
 		return;
-	client_leave(c);
-	(void)curl_multi_cleanup(c->multi);
 	curl_easy_cleanup(c->curl);
 	curl_slist_free_all(c->headers);
 	free(c->server);
@@ -404,77 +402,8 @@ enum err
 client_call(struct client *c, const struct client_request *request,
     struct client_answer *out)
 {
-	ASSERT(!c->is_under_way);
 	client_prepare(c, request);
 	return client_end(c, curl_easy_perform(c->curl), out);
-}
-
-/* ---- the same without waiting ------------------------------------------ */
-
-static void
-client_make_multi(struct client *c)
-{
-	if (c->multi != NULL)
-		return;
-	c->multi = curl_multi_init();
-	ASSERT(c->multi != NULL);
-	/* A look-up that hangs is not waited for when it is left. */
-	SET(CURLOPT_QUICK_EXIT, 1L);
-}
-
-void
-client_begin(struct client *c, const struct client_request *request)
-{
-	int running;
-
-	ASSERT(!c->is_under_way);
-	client_make_multi(c);
-	client_prepare(c, request);
-	ASSERT(curl_multi_add_handle(c->multi, c->curl) == CURLM_OK);
-	c->is_under_way = true;
-	(void)curl_multi_perform(c->multi, &running);
-}
-
-void
-client_wait(struct client *c, const int *fds, size_t n, uint64_t ms)
-{
-	struct curl_waitfd extra[FDS_MAX];
-	int running;
-
-	ASSERT(n <= FDS_MAX);
-	client_make_multi(c);
-	for (size_t i = 0; i < n; i++)
-		extra[i] = (struct curl_waitfd){
-		    .fd = fds[i], .events = CURL_WAIT_POLLIN};
-	(void)curl_multi_poll(c->multi, extra, (unsigned)n,
-	    ms > INT_MAX ? INT_MAX : (int)ms, NULL);
-	(void)curl_multi_perform(c->multi, &running);
-}
-
-bool
-client_is_done(struct client *c, enum err *err, struct client_answer *out)
-{
-	CURLMsg *message;
-	CURLcode code;
-	int left;
-
-	if (!c->is_under_way)
-		return false;
-	message = curl_multi_info_read(c->multi, &left);
-	if (message == NULL || message->msg != CURLMSG_DONE)
-		return false;
-	code = message->data.result;
-	client_leave(c);
-	*err = client_end(c, code, out);
-	return true;
-}
-
-void
-client_leave(struct client *c)
-{
-	if (c->is_under_way)
-		(void)curl_multi_remove_handle(c->multi, c->curl);
-	c->is_under_way = false;
 }
 
 #undef SET

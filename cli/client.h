@@ -3,7 +3,8 @@
 
 /*
  * HTTP to one schedd, by libcurl: one request after the other over one
- * connection. Nothing is printed here.
+ * connection, each waited for; wire.h has those that are not. Nothing is
+ * printed here.
  */
 
 #include <stdbool.h>
@@ -62,20 +63,6 @@ void client_close(struct client *c);
 /* ERR_OK: an answer came, of any status. Else UNREACHABLE. */
 enum err client_call(struct client *c, const struct client_request *request,
     struct client_answer *out) MUST_CHECK;
-
-/*
- * The same without waiting for it, for who has keys or signals to look at:
- * begin it, wait for it or for something else, look whether it is done. One
- * request at a time; its body is kept until it is done or left.
- */
-void client_begin(struct client *c, const struct client_request *request);
-/* Until something can be read from one of the descriptors (at most 8), the
- * request went on, or so many ms have passed; also with none under way. */
-void client_wait(struct client *c, const int *fds, size_t n, uint64_t ms);
-/* True once, with *err and *out as of client_call. */
-bool client_is_done(struct client *c, enum err *err, struct client_answer *out);
-/* Whatever comes of it; it may have been carried out. */
-void client_leave(struct client *c);
 
 /* After UNREACHABLE: why, in a few words; and whether the server may have
  * got the request, so that it may have been carried out. */

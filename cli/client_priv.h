@@ -10,8 +10,6 @@
 
 struct client {
 	CURL *curl;
-	CURLM *multi; /* for what is begun; NULL until then */
-	bool is_under_way;
 	struct curl_slist *headers; /* NULL in a twin: they are the other's */
 	char *server;               /* as messages name it */
 	char *base;                 /* what a path is put behind */

@@ -4,6 +4,7 @@
  * is no terminal it asks once and prints.
  */
 
+#include <poll.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include "cli/cmds.h"
 #include "cli/screen.h"
 #include "cli/top.h"
+#include "cli/wire.h"
 #include "core/arena.h"
 #include "core/clock.h"
 
@@ -32,6 +34,8 @@ enum step { STEP_NONE, STEP_STATS, STEP_QUEUES, STEP_WORKERS, STEP_PAUSE };
 struct live {
 	struct cli *c;
 	struct screen *screen;
+	struct wire *wire;
+	struct wire_call *call; /* under way; NULL = none */
 	struct frame frame;
 	struct top top;
 	enum step step;               /* what is asked now */
@@ -73,7 +77,7 @@ live_init(struct live *l, struct cli *c, uint64_t interval_ms)
 static void
 live_clear(struct live *l)
 {
-	client_leave(l->c->client);
+	wire_close(l->wire);
 	top_clear(&l->top);
 	frame_clear(&l->frame);
 	buf_clear(&l->path);
@@ -122,17 +126,17 @@ read_round(struct top *t, enum step step, const struct client_answer *answer)
 
 /* Whatever comes: the workers are shown, or why they are not. */
 static void
-read_workers(struct live *l, enum err err, const struct client_answer *answer)
+read_workers(struct top *t, const struct wire_result *result)
 {
-	struct top *t = &l->top;
+	const struct client_answer *answer = &result->answer;
 	struct buf why;
 
-	if (err == ERR_OK && answer->status == 200 &&
+	if (result->err == ERR_OK && answer->status == 200 &&
 	    top_read_workers(t, answer->body, server_now_ms(answer)))
 		return;
 	buf_init(&why, OUT_MAX);
-	if (err != ERR_OK)
-		buf_add_str(&why, client_why(l->c->client));
+	if (result->err != ERR_OK)
+		buf_add_str(&why, client_why(result->via));
 	else if (answer->status == 200)
 		buf_add_str(&why, "the answer is no list of workers");
 	else
@@ -187,6 +191,8 @@ print_once(struct live *l)
 
 /* ---- one request after the other --------------------------------------- */
 
+static wire_cb on_answer;
+
 static void
 ask(struct live *l, enum step step)
 {
@@ -194,7 +200,7 @@ ask(struct live *l, enum step step)
 	    .method = "GET", .path = paths[step], .timeout_ms = l->limit_ms};
 
 	l->step = step;
-	client_begin(l->c->client, &request);
+	l->call = wire_send(l->wire, &request, on_answer, l);
 }
 
 static void
@@ -238,22 +244,21 @@ round_done(struct live *l)
 }
 
 static void
-workers_on_answer(
-    struct live *l, enum err err, const struct client_answer *answer)
+workers_on_answer(struct live *l, const struct wire_result *result)
 {
-	read_workers(l, err, answer);
+	read_workers(&l->top, result);
 	l->workers_us = rest_until(l);
 	l->step = STEP_NONE;
 }
 
 static void
-round_on_answer(
-    struct live *l, enum err err, const struct client_answer *answer)
+round_on_answer(struct live *l, const struct wire_result *result)
 {
+	const struct client_answer *answer = &result->answer;
 	struct buf why;
 
-	if (err != ERR_OK) {
-		round_failed(l, false, client_why(l->c->client));
+	if (result->err != ERR_OK) {
+		round_failed(l, false, client_why(result->via));
 	} else if (read_round(&l->top, l->step, answer)) {
 		if (l->step == STEP_STATS)
 			ask(l, STEP_QUEUES);
@@ -292,7 +297,8 @@ pause_begin(struct live *l)
 		t->asked[0] = '\0';
 		return;
 	}
-	client_leave(l->c->client);
+	if (l->call != NULL)
+		wire_break(l->call);
 	buf_reset(&l->path, PATH_BYTES);
 	buf_add_str(&l->path, "/v1/queues/");
 	client_add_segment(&l->path, span_of(t->asked));
@@ -305,20 +311,20 @@ pause_begin(struct live *l)
 	top_say(t, TOP_NOTE, "%s %s ...", pause_verb(l), l->asked);
 	t->asked[0] = '\0';
 	l->step = STEP_PAUSE;
-	client_begin(l->c->client, &request);
+	l->call = wire_send(l->wire, &request, on_answer, l);
 }
 
 static void
-pause_on_answer(
-    struct live *l, enum err err, const struct client_answer *answer)
+pause_on_answer(struct live *l, const struct wire_result *result)
 {
+	const struct client_answer *answer = &result->answer;
 	struct top *t = &l->top;
 	struct buf why;
 
-	if (err != ERR_OK) {
+	if (result->err != ERR_OK) {
 		top_say(t, TOP_BAD, "%s %s: %s%s", pause_verb(l), l->asked,
-		    client_why(l->c->client),
-		    client_was_sent(l->c->client) ? " (it may be done)" : "");
+		    client_why(result->via),
+		    client_was_sent(result->via) ? " (it may be done)" : "");
 	} else if (answer->status == 200) {
 		top_say(t, TOP_FINE, "%s %s", l->asked,
 		    l->will_pause ? "is paused" : "goes on");
@@ -378,48 +384,60 @@ draw(struct live *l)
 }
 
 /* Until the next round, but the times on the screen go on meanwhile. */
-static uint64_t
+static int
 wait_ms(const struct live *l)
 {
 	int64_t left_us = l->next_us - l->top.now_us;
 
 	if (l->step != STEP_NONE || left_us > (int64_t)DRAW_MS * 1000)
 		return DRAW_MS;
-	return left_us > 0 ? (uint64_t)left_us / 1000 + 1 : 0;
+	return left_us > 0 ? (int)(left_us / 1000) + 1 : 0;
 }
 
 static void
-on_answers(struct live *l)
+on_answer(const struct wire_result *result, void *arg)
 {
-	struct client_answer answer;
-	enum err err;
+	struct live *l = arg;
 
-	if (!client_is_done(l->c->client, &err, &answer))
-		return;
+	l->call = NULL;
 	if (l->step == STEP_PAUSE)
-		pause_on_answer(l, err, &answer);
+		pause_on_answer(l, result);
 	else if (l->step == STEP_WORKERS)
-		workers_on_answer(l, err, &answer);
+		workers_on_answer(l, result);
 	else
-		round_on_answer(l, err, &answer);
+		round_on_answer(l, result);
+}
+
+/* Until a key, a signal or an answer comes, or it is time for something. */
+static void
+live_wait(const struct live *l)
+{
+	struct pollfd fds[SCREEN_FDS + 1];
+	int screen[SCREEN_FDS], ms = wire_wait_ms(l->wire);
+
+	screen_fds(l->screen, screen);
+	for (size_t i = 0; i < SCREEN_FDS; i++)
+		fds[i] = (struct pollfd){.fd = screen[i], .events = POLLIN};
+	fds[SCREEN_FDS] =
+	    (struct pollfd){.fd = wire_fd(l->wire), .events = POLLIN};
+	if (ms < 0 || ms > wait_ms(l))
+		ms = wait_ms(l);
+	(void)poll(fds, SCREEN_FDS + 1, ms);
 }
 
 static void
 live_run(struct live *l)
 {
-	int fds[SCREEN_FDS];
-
-	screen_fds(l->screen, fds);
 	l->top.now_us = clock_mono_us_fresh();
 	round_begin(l);
 	while (!l->is_over) {
 		draw(l);
-		client_wait(l->c->client, fds, SCREEN_FDS, wait_ms(l));
+		live_wait(l);
 		l->top.now_us = clock_mono_us_fresh();
 		if (!screen_heed(l->screen))
 			return;
 		on_keys(l);
-		on_answers(l);
+		wire_turn(l->wire);
 		if (l->step == STEP_NONE && l->top.now_us >= l->next_us)
 			round_begin(l);
 	}
@@ -437,6 +455,7 @@ show_live(struct live *l)
 		cli_say("this terminal cannot be drawn on (TERM); once only:");
 		return print_once(l);
 	}
+	l->wire = wire_open(l->c->client);
 	live_run(l);
 	screen_close(l->screen);
 	l->screen = NULL;
