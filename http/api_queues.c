@@ -14,6 +14,7 @@ enum { WHAT_MAX = 32 * 1024 /* of an audit entry; the body has 16 KiB */ };
 static store_queue_cb queue_on_read;
 static store_queue_cb queue_on_set;
 static store_remove_cb queue_on_removed;
+static audit_go_fn queue_on_begun, removal_on_begun;
 
 /* ---- answers ---------------------------------------------------------- */
 
@@ -219,18 +220,46 @@ api_queues_get(struct req *req)
 	    req_store(req), req_param(req, "queue"), queue_on_read, req);
 }
 
+struct setting {
+	struct req *req;
+	struct store_policy_change change;
+};
+
+static void
+set_describe(struct buf *what, const struct req *req)
+{
+	api_add_member(what, "queue", req_param(req, "queue"));
+	buf_add_str(what, ",\"change\":");
+	buf_add_span(what, req_body(req));
+}
+
 void
 api_queues_set(struct req *req)
 {
-	struct store_policy_change change;
+	struct setting *setting = req_alloc(req, sizeof(*setting));
+	struct buf what;
 	struct body b;
 
+	setting->req = req;
 	api_body(req, &b);
-	if (body_read_policy(&b, &change) != ERR_OK)
+	if (body_read_policy(&b, &setting->change) != ERR_OK) {
 		api_refuse(req, &b);
-	else
-		store_queue_set(req_store(req), req_param(req, "queue"),
-		    &change, queue_on_set, req);
+		return;
+	}
+	buf_init(&what, WHAT_MAX);
+	set_describe(&what, req);
+	audit_begin(req, "queue.set", buf_span(&what), queue_on_begun, setting);
+	buf_clear(&what);
+}
+
+static void
+queue_on_begun(void *arg)
+{
+	struct setting *setting = arg;
+	struct req *req = setting->req;
+
+	store_queue_set(req_store(req), req_param(req, "queue"),
+	    &setting->change, queue_on_set, req);
 }
 
 static void
@@ -254,9 +283,7 @@ queue_on_set(enum err err, const struct store_queue_info *q, void *arg)
 	struct buf what;
 
 	buf_init(&what, WHAT_MAX);
-	api_add_member(&what, "queue", req_param(req, "queue"));
-	buf_add_str(&what, ",\"change\":");
-	buf_add_span(&what, req_body(req));
+	set_describe(&what, req);
 	if (err == ERR_OK)
 		add_queue(req_out(req), q, store_away(req));
 	audit_end(req, &end, buf_span(&what));
@@ -283,15 +310,37 @@ query_force(struct req *req, bool *force)
 	return false;
 }
 
+static void
+removal_describe(struct buf *what, const struct removal *removal)
+{
+	api_add_member(what, "queue", req_param(removal->req, "queue"));
+	buf_addf(what, ",\"force\":%s", removal->force ? "true" : "false");
+}
+
 void
 api_queues_remove(struct req *req)
 {
 	struct removal *removal = req_alloc(req, sizeof(*removal));
+	struct buf what;
 
 	removal->req = req;
-	if (query_force(req, &removal->force))
-		store_queue_remove(req_store(req), req_param(req, "queue"),
-		    removal->force, queue_on_removed, removal);
+	if (!query_force(req, &removal->force))
+		return;
+	buf_init(&what, WHAT_MAX);
+	removal_describe(&what, removal);
+	audit_begin(
+	    req, "queue.remove", buf_span(&what), removal_on_begun, removal);
+	buf_clear(&what);
+}
+
+static void
+removal_on_begun(void *arg)
+{
+	struct removal *removal = arg;
+	struct req *req = removal->req;
+
+	store_queue_remove(req_store(req), req_param(req, "queue"),
+	    removal->force, queue_on_removed, removal);
 }
 
 static void
@@ -309,8 +358,7 @@ queue_on_removed(enum err err, const struct store_removed *removed, void *arg)
 		    (unsigned long long)removed->live,
 		    (unsigned long long)removed->dead);
 	buf_init(&what, WHAT_MAX);
-	api_add_member(&what, "queue", req_param(req, "queue"));
-	buf_addf(&what, ",\"force\":%s", removal->force ? "true" : "false");
+	removal_describe(&what, removal);
 	if (err == ERR_OK) {
 		buf_addf(&what, ",\"tasks\":%llu",
 		    (unsigned long long)removed->tasks);

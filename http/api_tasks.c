@@ -11,6 +11,7 @@ enum {
 
 static store_page_cb list_on_read;
 static store_task_cb get_on_read;
+static audit_go_fn remove_on_begun;
 static store_task_cb remove_on_done;
 
 /* ---- answers ---------------------------------------------------------- */
@@ -191,9 +192,30 @@ get_on_read(enum err err, const struct store_task_info *task, void *arg)
 	req_reply(req, 200);
 }
 
+static void
+remove_describe(struct buf *what, const struct req *req)
+{
+	api_add_member(what, "queue", req_param(req, "queue"));
+	buf_add_char(what, ',');
+	api_add_member(what, "id", req_param(req, "id"));
+}
+
 void
 api_tasks_remove(struct req *req)
 {
+	struct buf what;
+
+	buf_init(&what, WHAT_MAX);
+	remove_describe(&what, req);
+	audit_begin(req, "task.remove", buf_span(&what), remove_on_begun, req);
+	buf_clear(&what);
+}
+
+static void
+remove_on_begun(void *arg)
+{
+	struct req *req = arg;
+
 	store_task_remove(req_store(req), req_param(req, "queue"),
 	    req_param(req, "id"), remove_on_done, req);
 }
@@ -206,9 +228,7 @@ remove_on_done(enum err err, const struct store_task_info *task, void *arg)
 	struct buf *out = req_out(req), what;
 
 	buf_init(&what, WHAT_MAX);
-	api_add_member(&what, "queue", req_param(req, "queue"));
-	buf_add_char(&what, ',');
-	api_add_member(&what, "id", req_param(req, "id"));
+	remove_describe(&what, req);
 	if (err == ERR_OK) {
 		buf_addf(
 		    &what, ",\"state\":\"%s\"", task_state_name(task->state));

@@ -10,8 +10,10 @@
 
 enum { WHAT_MAX = 8 * 1024 /* of an audit entry */ };
 
+static audit_go_fn add_on_begun;
 static store_done_cb add_on_done;
 static store_tokens_cb list_on_read;
+static audit_go_fn remove_on_begun;
 static store_done_cb remove_on_done;
 
 /* ---- making one ------------------------------------------------------- */
@@ -51,11 +53,20 @@ add_token(struct buf *out, const struct store_token *t)
 	api_add_time(out, t->expires_at);
 }
 
+static void
+add_describe(struct buf *what, const struct add *add)
+{
+	buf_add_str(what, "\"token\":{");
+	add_token(what, &add->token);
+	buf_add_char(what, '}');
+}
+
 void
 api_tokens_add(struct req *req)
 {
 	struct add *add = req_alloc(req, sizeof(*add));
 	struct token_body body;
+	struct buf what;
 	struct body b;
 
 	add->req = req;
@@ -70,8 +81,19 @@ api_tokens_add(struct req *req)
 	if (body.expires_ms > 0)
 		add->token.expires_at =
 		    store_redis_now(req_store(req)) + (int64_t)body.expires_ms;
+	buf_init(&what, WHAT_MAX);
+	add_describe(&what, add);
+	audit_begin(req, "token.add", buf_span(&what), add_on_begun, add);
+	buf_clear(&what);
+}
+
+static void
+add_on_begun(void *arg)
+{
+	struct add *add = arg;
+
 	auth_token_make(add->text, &add->token);
-	store_token_add(req_store(req), &add->token, add_on_done, add);
+	store_token_add(req_store(add->req), &add->token, add_on_done, add);
 }
 
 /* The one time that its text is seen. */
@@ -84,9 +106,7 @@ add_on_done(enum err err, void *arg)
 	struct buf *out = req_out(req), what;
 
 	buf_init(&what, WHAT_MAX);
-	buf_add_str(&what, "\"token\":{");
-	add_token(&what, &add->token);
-	buf_add_char(&what, '}');
+	add_describe(&what, add);
 	if (err == ERR_OK) {
 		buf_add_char(out, '{');
 		add_token(out, &add->token);
@@ -138,6 +158,19 @@ list_on_read(
 void
 api_tokens_remove(struct req *req)
 {
+	struct buf what;
+
+	buf_init(&what, WHAT_MAX);
+	api_add_member(&what, "token", req_param(req, "token"));
+	audit_begin(req, "token.remove", buf_span(&what), remove_on_begun, req);
+	buf_clear(&what);
+}
+
+static void
+remove_on_begun(void *arg)
+{
+	struct req *req = arg;
+
 	store_token_remove(
 	    req_store(req), req_param(req, "token"), remove_on_done, req);
 }

@@ -8,6 +8,7 @@ enum { WHAT_MAX = 1024 /* of an audit entry */ };
 static store_done_cb heartbeat_on_noted;
 static store_workers_cb list_on_read;
 static store_worker_cb get_on_read;
+static audit_go_fn remove_on_begun;
 static store_count_cb remove_on_done;
 
 /* ---- heartbeat -------------------------------------------------------- */
@@ -145,6 +146,20 @@ get_on_read(enum err err, const struct store_worker_info *worker,
 void
 api_workers_remove(struct req *req)
 {
+	struct buf what;
+
+	buf_init(&what, WHAT_MAX);
+	api_add_member(&what, "worker", req_param(req, "worker"));
+	audit_begin(
+	    req, "worker.remove", buf_span(&what), remove_on_begun, req);
+	buf_clear(&what);
+}
+
+static void
+remove_on_begun(void *arg)
+{
+	struct req *req = arg;
+
 	store_worker_remove(
 	    req_store(req), req_param(req, "worker"), remove_on_done, req);
 }

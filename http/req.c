@@ -86,7 +86,7 @@ req_new(struct server *s, struct conn *c)
 	req->gone_fn = req->lost_fn = NULL;
 	req->began_us = clock_mono_us();
 	req->detail[0] = '\0';
-	req->id[0] = '\0';
+	req->id[0] = req->intent[0] = '\0';
 	return req;
 }
 

@@ -52,6 +52,7 @@ struct req {
 
 	bool is_waited; /* for what others were to bring */
 
+	char intent[96]; /* of the change that is being made; "" = none */
 	const char *type;
 	struct {
 		const char *name, *value;

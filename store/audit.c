@@ -10,6 +10,7 @@
 #include "store/store_priv.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,7 +27,8 @@ _Static_assert(HASH_LEN == 2 * DIGEST_LEN, "a hash in hex");
 struct entry {
 	struct list link;
 	char *text;
-	store_done_cb *cb; /* NULL once it was called */
+	char intent[STORE_INTENT_MAX]; /* which this entry closes; "" = none */
+	store_done_cb *cb;             /* NULL once it was called */
 	void *arg;
 };
 
@@ -40,6 +42,9 @@ struct audit {
 	struct audit_tip lost;   /* one that was not found again; "" = none */
 	char hash[HASH_LEN + 1]; /* of the entry that is being written */
 	struct timer timer;
+	uint64_t made; /* intents, to tell them apart */
+	uint64_t open; /* of them, as far as we know in Redis */
+	bool is_adopting;
 };
 
 static void audit_write(struct audit *a);
@@ -195,8 +200,9 @@ audit_write(struct audit *a)
 	resp_add_str(&args, a->hash);
 	resp_add_str(&args, e->text);
 	resp_add_u64(&args, STORE_AUDIT_MAX);
+	resp_add_str(&args, e->intent);
 	redis_conn_script(
-	    a->store->conn, SCRIPT_AUDIT, &args, 7, 1, audit_on_reply, a);
+	    a->store->conn, SCRIPT_AUDIT, &args, 8, 1, audit_on_reply, a);
 }
 
 /* The entry is there: under the number that it was written with. */
@@ -206,6 +212,8 @@ audit_on_written(struct audit *a, uint64_t seq)
 	struct entry *e = audit_first(a);
 
 	log_info("access.audit", "seq=%" PRIu64 " hash=%s", seq, a->hash);
+	if (e->intent[0] != '\0' && a->open > 0)
+		a->open--;
 	audit_tell(e, ERR_OK);
 	audit_drop(a, e);
 }
@@ -258,11 +266,14 @@ full_on_done(struct done *d)
 static void
 audit_refuse(struct store *s, struct span text, store_done_cb *cb, void *arg)
 {
-	struct audit_full *full = xcalloc(1, sizeof(*full));
+	struct audit_full *full;
 	char quoted[3072];
 
 	log_error("access.audit_lost", "entry=%s",
 	    log_quote(quoted, sizeof(quoted), text));
+	if (cb == NULL)
+		return;
+	full = xcalloc(1, sizeof(*full));
 	full->done.fn = full_on_done;
 	full->cb = cb;
 	full->arg = arg;
@@ -270,7 +281,8 @@ audit_refuse(struct store *s, struct span text, store_done_cb *cb, void *arg)
 }
 
 void
-store_audit_add(struct store *s, struct span text, store_done_cb *cb, void *arg)
+store_audit_add(struct store *s, struct span text, const char *intent,
+    store_done_cb *cb, void *arg)
 {
 	struct audit *a = s->audit;
 	struct entry *e;
@@ -281,12 +293,112 @@ store_audit_add(struct store *s, struct span text, store_done_cb *cb, void *arg)
 	}
 	e = xcalloc(1, sizeof(*e));
 	e->text = xmemdupz(text.p, text.len);
+	snprintf(e->intent, sizeof(e->intent), "%s", intent);
 	e->cb = cb;
 	e->arg = arg;
 	list_add_tail(&a->pending, &e->link);
 	a->count++;
 	if (!a->is_writing && !timer_is_armed(&a->timer))
 		audit_write(a);
+}
+
+/* ---- changes that are about to be made --------------------------------- */
+
+struct intent {
+	struct audit *audit;
+	store_done_cb *cb; /* NULL: it is being forgotten */
+	void *arg;
+};
+
+static void
+intent_on_reply(enum err err, const struct redisReply *r, void *arg)
+{
+	struct intent *i = arg;
+	struct audit *a = i->audit;
+
+	(void)r;
+	if (i->cb != NULL) {
+		a->open += err == ERR_OK;
+		i->cb(err, i->arg);
+	} else if (err == ERR_OK && a->open > 0) {
+		a->open--;
+	}
+	free(i);
+}
+
+static void
+intent_send(struct store *s, const char *intent, struct span text,
+    store_done_cb *cb, void *arg)
+{
+	struct intent *i = xcalloc(1, sizeof(*i));
+	struct buf args;
+
+	i->audit = s->audit;
+	i->cb = cb;
+	i->arg = arg;
+	store_key(s, &args);
+	resp_add_str(&args, intent);
+	resp_add_span(&args, text);
+	redis_conn_script(
+	    s->conn, SCRIPT_INTENT, &args, 4, 1, intent_on_reply, i);
+}
+
+void
+store_audit_begin(struct store *s, struct span text,
+    char intent[STORE_INTENT_MAX], store_done_cb *cb, void *arg)
+{
+	snprintf(intent, STORE_INTENT_MAX, "%s:%" PRIu64, beat_id(s),
+	    ++s->audit->made);
+	intent_send(s, intent, text, cb, arg);
+}
+
+void
+store_audit_forget(struct store *s, const char *intent)
+{
+	if (intent[0] != '\0')
+		intent_send(s, intent, SPAN(""), NULL, NULL);
+}
+
+/* Whether they were made before their schedd ended, nobody knows: that is what
+ * these entries say. */
+static void
+adopt_on_reply(enum err err, const struct redisReply *r, void *arg)
+{
+	struct audit *a = arg;
+	char intent[STORE_INTENT_MAX];
+	struct reply c;
+
+	a->is_adopting = false;
+	if (err != ERR_OK)
+		return; /* the next sign of life asks again */
+	reply_open(&c, r);
+	while (reply_left(&c) >= 2) {
+		struct span which = reply_bytes(&c), text = reply_bytes(&c);
+
+		if (c.bad || which.len >= sizeof(intent))
+			continue;
+		memcpy(intent, which.p, which.len);
+		intent[which.len] = '\0';
+		a->open++;
+		log_warn("access.audit_adopted", "intent=%s", intent);
+		store_audit_add(a->store, text, intent, NULL, NULL);
+	}
+}
+
+void
+audit_adopt(struct store *s, uint64_t open)
+{
+	struct audit *a = s->audit;
+	struct buf args;
+
+	if (open == a->open || open == 0 || a->is_adopting || s->closing)
+		return;
+	a->is_adopting = true;
+	store_key(s, &args);
+	resp_add_str(&args, beat_id(s));
+	resp_add_u64(&args, BEAT_GAP_MS);
+	redis_conn_script(
+	    s->conn, SCRIPT_ADOPT, &args, 4, 1, adopt_on_reply, a);
 }
 
 /* ---- reading ---------------------------------------------------------- */

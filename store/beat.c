@@ -18,7 +18,7 @@
 #include "core/metrics.h"
 #include "store/reply.h"
 
-enum { BEAT_MS = 1000, BEAT_ARGC = 9, BEAT_KEYS = 3, BEAT_REPLY = 8 };
+enum { BEAT_MS = 1000, BEAT_ARGC = 10, BEAT_KEYS = 4, BEAT_REPLY = 9 };
 
 struct beat {
 	struct store *store;
@@ -54,6 +54,7 @@ beat_send(struct beat *b)
 	store_add_key(s, &args, "store");
 	store_add_key(s, &args, "schedds");
 	store_add_key(s, &args, "audit:tip");
+	store_add_key(s, &args, "audit:open");
 	resp_add_str(&args, b->id);
 	resp_add_str(&args, b->generation);
 	resp_add_u64(&args, b->sequence);
@@ -137,6 +138,7 @@ beat_read(struct beat *b, struct reply *c)
 	int64_t others = reply_int(c, 0);
 	struct audit_tip tip;
 	bool has_tip = audit_read_tip(c, &tip);
+	int64_t open = reply_int(c, 0);
 
 	if (c->bad || generation.len >= sizeof(b->generation))
 		return;
@@ -149,6 +151,7 @@ beat_read(struct beat *b, struct reply *c)
 	b->others = (unsigned)others;
 	if (has_tip)
 		audit_saw_tip(b->store, &b->tip, &tip);
+	audit_adopt(b->store, (uint64_t)open);
 	others_look(b->store);
 }
 

@@ -53,13 +53,25 @@ void store_token_list(struct store *s, store_tokens_cb *cb, void *arg);
 /* ---- the audit trail -------------------------------------------------- */
 
 /*
- * Appends an entry. cb: ERR_OK when it is written; STORE_UNKNOWN when it is
+ * Notes a change before it is made: entry is what the trail says of it should
+ * this process not live to say more. intent: its name, for whichever of the
+ * two below ends it. cb: ERR_OK, else the change must not be made.
+ */
+enum { STORE_INTENT_MAX = 96 };
+void store_audit_begin(struct store *s, struct span entry,
+    char intent[STORE_INTENT_MAX], store_done_cb *cb, void *arg);
+/* It was not made. "" is none. */
+void store_audit_forget(struct store *s, const char *intent);
+
+/*
+ * Appends an entry, and ends the intent of that name ("" is none). cb, or
+ * NULL: ERR_OK when it is written; STORE_UNKNOWN when it is
  * not yet, or not for sure: then it is tried again for as long as this
  * process runs, and ends in the log if that does not help. text: JSON of an
  * object.
  */
-void store_audit_add(
-    struct store *s, struct span text, store_done_cb *cb, void *arg);
+void store_audit_add(struct store *s, struct span text, const char *intent,
+    store_done_cb *cb, void *arg);
 
 typedef void store_audit_cb(
     enum err err, const struct store_audit_page *page, void *arg);

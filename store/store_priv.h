@@ -191,6 +191,8 @@ const char *beat_id(const struct store *s);
 const char *beat_generation(const struct store *s);
 /* Are other schedd alive on this Redis? */
 bool beat_has_others(const struct store *s);
+/* Of this schedd, among those on the same Redis. */
+const char *beat_id(const struct store *s);
 /* Begins the arguments of a script that is of no queue. */
 void store_key(struct store *s, struct buf *args);
 
@@ -202,6 +204,9 @@ struct audit_tip {
 	char hash[AUDIT_HASH_LEN + 1];
 	unsigned cuts; /* that were noticed until then */
 };
+/* So many changes are about to be made, by all schedd: takes over those whose
+ * schedd is no more. */
+void audit_adopt(struct store *s, uint64_t open);
 const struct audit_tip *audit_tip(const struct store *s);
 /* Two fields of a reply: number and hash. False, and the reply not bad, when
  * they are neither. */

@@ -3,7 +3,8 @@
 -- caller thinks; drops the oldest beyond the cap and remembers where the
 -- chain then begins.
 -- KEYS: 1 the store's key prefix. ARGV: 1 clock offset, 2 the entry's number,
--- 3 hash of the one before it, 4 its hash, 5 its text, 6 cap.
+-- 3 hash of the one before it, 4 its hash, 5 its text, 6 cap, 7 the change that
+-- was noted as about to be made ('' = none).
 -- Reply: ok or tip; then number and hash of the last entry. tip: nothing was
 -- written, the chain ends there. An entry that is there already is ok.
 -- Atomic: no two writers continue the chain at the same place.
@@ -14,6 +15,7 @@ local last_seq, last_hash = last[1] or '0', last[2] or ('0'):rep(64)
 if tonumber(last_seq) + 1 ~= seq or last_hash ~= prev then
 	local there = call('XRANGE', stream, ARGV[2], ARGV[2])[1]
 	local is_there = there and there[2][4] == hash
+	if is_there then call('HDEL', KEYS[1] .. 'audit:open', ARGV[7]) end
 	return { is_there and 'ok' or 'tip', last_seq, last_hash }
 end
 -- A stream whose end was cut off still knows its old last number, and takes
@@ -26,6 +28,7 @@ if not pcall(add) then
 	add()
 end
 call('HSET', tip, 'seq', seq, 'hash', hash)
+call('HDEL', KEYS[1] .. 'audit:open', ARGV[7])
 local first_kept = seq - tonumber(ARGV[6]) + 1
 if first_kept > 1 then
 	local old = call('XRANGE', stream, '-', first_kept - 1, 'COUNT', 100)

@@ -1,14 +1,15 @@
 #!lua flags=allow-oom
 -- One schedd's sign of life, once a second.
 -- KEYS: 1 the store's hash, 2 the schedd that are alive, 3 the audit trail's
--- end.
+-- end, 4 the changes that are about to be made.
 -- ARGV: 1 this schedd's id, 2 the generation it knows ('' = none yet), 3 the
 -- highest sequence it saw, 4 a generation for a new store, 5 a gap between
 -- two signs of more ms is an outage, 6 for so many ms after an outage another
 -- one counts as its going on.
 -- Reply: generation, sequence, now, since when nobody could be reached and
 -- until when, the last time (0 0 = never), how many other schedd are alive,
--- number and hash of the audit trail's last entry.
+-- number and hash of the audit trail's last entry, how many changes are about
+-- to be made.
 -- Only the generation and sequence found, when it is not the store that was
 -- known: then nothing is written. Times here are Redis's own, without offset.
 -- Atomic: of several schedd the newest sign counts, and one notes an outage.
@@ -36,5 +37,7 @@ call('ZADD', KEYS[2], now, ARGV[1])
 call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ARGV[5])
 -- What somebody else made of it there stops no sign of life.
 local tip = redis.pcall('HMGET', KEYS[3], 'seq', 'hash')
+local open = redis.pcall('HLEN', KEYS[4])
+if type(open) ~= 'number' then open = 0 end
 return { generation, sequence, now, away, back, call('ZCARD', KEYS[2]) - 1,
-	tip[1] or '0', tip[2] or ('0'):rep(64) }
+	tip[1] or '0', tip[2] or ('0'):rep(64), open }

@@ -1,9 +1,12 @@
 """The audit trail: who changed what, in a chain that shows what was altered."""
 
 import hashlib
+import http.client
 import json
 import os
 import subprocess
+import threading
+import time
 
 import pytest
 
@@ -198,6 +201,124 @@ def test_the_oldest_go_and_the_chain_holds(world):
     page = world.get_json("/v1/audit", after=0)
     assert page["checkpoint"]["seq"] == 2 and page["checkpoint"]["hash"] == second
     assert [e["seq"] for e in page["entries"]] == [3, 100001, 100002]
+
+
+# -- changes and kills ----------------------------------------------------
+
+
+def changes_in(redis):
+    """What the trail says was set, and was perhaps."""
+    rows = redis.do("XRANGE", "sched:audit", "-", "+")
+    found = [json.loads(row[1]) for _, row in rows]
+    set_to = [(e["change"].get("max_tasks"), e["outcome"]) for e in found]
+    return {value: outcome for value, outcome in set_to if value}
+
+
+def test_a_kill_leaves_no_change_without_an_entry(world):
+    """20 times in the middle of changes that follow each other."""
+    n, redis, schedd = 0, world.redis, world.schedd
+    told = threading.Event()
+
+    def change(client):
+        nonlocal n
+        try:
+            while True:
+                n += 1
+                client.call("PATCH", "/v1/queues/q", {"max_tasks": n})
+                told.set()
+        except OSError:
+            pass
+        except http.client.HTTPException:
+            pass
+
+    made = set()
+    for turn in range(20):
+        told.clear()
+        client = schedd.client()
+        thread = threading.Thread(target=change, args=(client,))
+        thread.start()
+        assert told.wait(60)
+        time.sleep(turn * 0.001)  # another moment each time
+        schedd.kill()
+        thread.join()
+        client.close()
+        made.add(int(redis.do("HGET", "sched:{q}:meta", "max_tasks")))
+        schedd.start()
+    wait_until(lambda: redis.do("HLEN", "sched:audit:open") == 0, what="all told")
+    missing = made - set(changes_in(redis))
+    assert not missing, missing
+    with schedd.client() as client:
+        entries(client)
+
+
+def test_a_kill_right_behind_the_change(world):
+    """The entry cannot be written, and then its schedd is no more: the next one
+    says that the outcome is not known."""
+    world.queue("q").make()
+    redis = world.redis
+    redis.do("RENAME", "sched:audit", "sched:audit:away")
+    redis.do("SET", "sched:audit", "of another type")
+    world.call("PATCH", "/v1/queues/q", {"max_tasks": 3}).refused(504, "STORE_UNKNOWN")
+    assert redis.do("HLEN", "sched:audit:open") == 1
+    world.schedd.kill()
+    redis.do("DEL", "sched:audit")
+    redis.do("RENAME", "sched:audit:away", "sched:audit")
+    world.schedd.start()
+    world.schedd.wait_log("access.audit_adopted")
+    wait_until(lambda: changes_in(redis) == {3: "unknown"}, what="the entry")
+    assert redis.do("HLEN", "sched:audit:open") == 0
+
+
+def test_another_schedd_says_it_as_well(world):
+    """Without waiting for a start; and once, however many there are."""
+    redis = world.redis
+    others = [world.redises.schedd(redis.settings()) for _ in range(2)]
+    redis.do("HSET", "sched:audit:open", "gone:7", '{"change":{"max_tasks":8}}', "x", "y")
+    wait_until(lambda: redis.do("HLEN", "sched:audit:open") == 0, what="all told")
+    rows = redis.do("XRANGE", "sched:audit", "-", "+")
+    assert sorted(row[1] for _, row in rows) == [b"y", b'{"change":{"max_tasks":8}}']
+    assert all(one.is_running() for one in others)
+
+
+def test_what_is_not_made_leaves_nothing(world):
+    queue = world.queue("q")
+    queue.push("a")
+    queue.remove("gone").refused(404, "TASK_UNKNOWN")
+    queue.purge(state="todo", match="*", dry_run=True)
+    world.call("DELETE", "/v1/queues/q").refused(409, "QUEUE_NOT_EMPTY")
+    world.call("DELETE", "/v1/tokens/x").refused(404, "TOKEN_UNKNOWN")
+    world.call("DELETE", "/v1/workers/x").refused(404, "WORKER_UNKNOWN")
+    open_ones = lambda: world.redis.do("HLEN", "sched:audit:open")
+    wait_until(lambda: open_ones() == 0, what="all forgotten")
+    assert entries(world) == []
+
+
+def test_a_change_that_cannot_be_noted_is_not_made(world):
+    world.queue("q").make()
+    world.redis.do("SET", "sched:audit:open", "of another type")
+    got = world.call("PATCH", "/v1/queues/q", {"max_tasks": 3})
+    assert got.status in (500, 503) and "audit" in got.error["detail"], got
+    assert world.redis.do("HGET", "sched:{q}:meta", "max_tasks") is None
+    world.redis.do("DEL", "sched:audit:open")
+    world.queue("q").patch(max_tasks=3)
+
+
+@pytest.mark.parametrize("count", (1, 100, 101, 1000))
+def test_long_lists_of_ids_are_told_whole(world, count):
+    queue = world.queue("q")
+    ids = [('"' * 255)[:248] + f"{n:07}" for n in range(count)]
+    for verb, state in (("purge", "todo"), ("retry", "dead")):
+        assert queue.post(verb, {"state": state, "ids": ids}).status in (200, 404)
+        queue.push("a")
+        assert queue.post(verb, {"state": state, "ids": ids}).status == 200
+        told = [e for e in entries(world) if e["action"] == f"tasks.{verb}"]
+        told = told[-((count + 99) // 100) :]
+        assert [one for e in told for one in e["ids"]] == ids
+        assert {e["id_count"] for e in told} == {count}
+        assert len({e["request"] for e in told}) == 1
+        if count > 100:
+            parts = [(e["part"], e["parts"]) for e in told]
+            assert parts == [(i + 1, len(told)) for i in range(len(told))]
 
 
 # -- schedctl ------------------------------------------------------------
