@@ -64,6 +64,14 @@ block_free(struct block *b)
 	mem_give(b);
 }
 
+/* Of a block that is kept; mem_give does it for the others. */
+static void
+block_wipe(struct block *b)
+{
+	UNPOISON(b->data, b->used);
+	mem_wipe(b->data, b->used);
+}
+
 void
 arena_free(struct arena *a)
 {
@@ -97,6 +105,7 @@ arena_reset(struct arena *a)
 		block_free(b);
 		b = NULL;
 	} else {
+		block_wipe(b);
 		b->used = 0;
 		POISON(b->data, b->size);
 	}

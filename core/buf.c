@@ -18,6 +18,7 @@ buf_init(struct buf *b, size_t max)
 void
 buf_clear(struct buf *b)
 {
+	mem_wipe(b->data, b->cap);
 	free(b->data);
 	buf_init(b, b->max);
 }
@@ -27,8 +28,26 @@ buf_reset(struct buf *b, size_t keep)
 {
 	if (b->cap > keep)
 		buf_clear(b);
+	mem_wipe(b->data, b->len);
 	b->len = 0;
 	b->failed = false;
+}
+
+/* As realloc(3), but the old bytes are not left behind. */
+static char *
+buf_move(struct buf *b, size_t size)
+{
+	char *data;
+
+	if (!mem_wipes() || b->data == NULL)
+		return realloc(b->data, size);
+	data = malloc(size);
+	if (data == NULL)
+		return NULL;
+	memcpy(data, b->data, b->len);
+	mem_wipe(b->data, b->cap);
+	free(b->data);
+	return data;
 }
 
 /* The slow half of buf_reserve: more memory, at least doubled. */
@@ -47,7 +66,7 @@ buf_grow(struct buf *b, size_t n)
 	if (cap > b->max)
 		cap = b->max;
 	/* One byte more than cap, for the NUL that vsnprintf writes. */
-	data = realloc(b->data, cap + 1);
+	data = buf_move(b, cap + 1);
 	if (data == NULL) {
 		b->failed = true;
 		return false;

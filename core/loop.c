@@ -265,7 +265,6 @@ loop_is_hooked(struct loop *l)
 	return l->was_polled;
 }
 
-#ifndef UNDER_ASAN
 /* It does not look everywhere whether it got memory: without any we end here,
  * by our own words, and not where it stumbles. */
 static void *
@@ -287,20 +286,17 @@ loop_retake(void *p, size_t n)
 {
 	return memory_or_end(mem_retake(p, n));
 }
-#endif
 
 /* libevent allocates a piece for each read. It must be told before anything
  * else of it is used, and only once. */
 static void
 loop_set_memory(void)
 {
-#ifndef UNDER_ASAN
 	static bool is_set;
 
 	if (!is_set)
 		event_set_mem_functions(loop_take, loop_retake, mem_give);
 	is_set = true;
-#endif
 }
 
 struct loop *

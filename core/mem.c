@@ -1,8 +1,11 @@
 /* Allocation that cannot fail, pieces that are kept for the next request, and
  * assertions that are always on. */
 
+#define _GNU_SOURCE /* explicit_bzero */
+
 #include "core/mem.h"
 
+#include <malloc.h>
 #include <stdalign.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -57,6 +60,27 @@ xmemdupz(const void *p, size_t n)
 
 /* ---- pieces that are kept --------------------------------------------- */
 
+static bool wipes;
+
+void
+mem_wipe_given(void)
+{
+	wipes = true;
+}
+
+bool
+mem_wipes(void)
+{
+	return wipes;
+}
+
+void
+mem_wipe(void *p, size_t n)
+{
+	if (wipes && n > 0)
+		explicit_bzero(p, n);
+}
+
 #ifdef UNDER_ASAN
 
 void *
@@ -68,12 +92,25 @@ mem_take(size_t n)
 void *
 mem_retake(void *p, size_t n)
 {
-	return realloc(p, n);
+	size_t size = p == NULL ? 0 : malloc_usable_size(p);
+	void *q;
+
+	if (!wipes)
+		return realloc(p, n);
+	q = malloc(n);
+	if (q == NULL)
+		return NULL;
+	if (size > 0)
+		memcpy(q, p, size < n ? size : n);
+	mem_give(p);
+	return q;
 }
 
 void
 mem_give(void *p)
 {
+	if (p != NULL)
+		mem_wipe(p, malloc_usable_size(p));
 	free(p);
 }
 
@@ -138,6 +175,7 @@ mem_give(void *p)
 	if (p == NULL)
 		return;
 	piece--;
+	mem_wipe(p, piece->size);
 	c = class_of(piece->size);
 	if (c == KEPT_CLASSES || kept_bytes + piece->size > KEPT_BYTES) {
 		free(piece);

@@ -7,6 +7,7 @@
  * size is bounded by a cap first (core/buf.h, core/arena.h).
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* What cannot be. Always compiled in: prints where and what, then aborts. */
@@ -49,5 +50,13 @@ void *mem_take(size_t n);
 /* As realloc(3), for a piece of mem_take or NULL. */
 void *mem_retake(void *p, size_t n);
 void mem_give(void *p);
+
+/* From now on memory that is given back, here and by core/buf.h and
+ * core/arena.h, is overwritten first: it may hold what nobody is to find in
+ * this process. */
+void mem_wipe_given(void);
+bool mem_wipes(void);
+/* Overwrites these bytes, if so. */
+void mem_wipe(void *p, size_t n);
 
 #endif

@@ -573,6 +573,7 @@ conn_pull_body(struct conn *c)
 		    c, parser_next(&c->parser,
 			   (struct span){bytes, (size_t)got}, &used));
 		ASSERT(used == (size_t)got);
+		mem_wipe(bytes, used);
 	}
 }
 

@@ -274,6 +274,30 @@ test_json_cap(void **state)
 	buf_clear(&whole);
 }
 
+/* Also what was moved, and what stands behind a shorter text. The last test:
+ * it stays so. */
+static void
+test_what_is_given_back_is_overwritten(void **state)
+{
+	static const char secret[] = "a plain text of 32 bytes is here";
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 1 << 20);
+	buf_add_str(&b, secret);
+	buf_reset(&b, 1 << 20);
+	assert_memory_equal(b.data, secret, sizeof(secret) - 1);
+	mem_wipe_given();
+	assert_true(mem_wipes());
+	buf_add_str(&b, secret);
+	assert_true(buf_reserve(&b, 100000));
+	assert_memory_equal(b.data, secret, sizeof(secret) - 1);
+	buf_reset(&b, 1 << 20);
+	for (size_t i = 0; i < sizeof(secret) - 1; i++)
+		assert_int_equal(b.data[i], 0);
+	buf_clear(&b);
+}
+
 int
 main(void)
 {
@@ -287,6 +311,7 @@ main(void)
 	    cmocka_unit_test(test_json),
 	    cmocka_unit_test(test_json_reads_back),
 	    cmocka_unit_test(test_json_cap),
+	    cmocka_unit_test(test_what_is_given_back_is_overwritten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
