@@ -16,6 +16,7 @@
 #include "core/clock.h"
 #include "core/conf.h"
 #include "core/err.h"
+#include "core/keys.h"
 #include "core/log.h"
 #include "core/loop.h"
 #include "core/mem.h"
@@ -68,6 +69,7 @@ exit_status(enum err err)
 	case ERR_REDIS_SETTINGS:
 	case ERR_ACCESS_OPEN:
 	case ERR_TLS_FILES:
+	case ERR_KEY_FILE:
 		return EX_CONFIG;
 	case ERR_LISTEN_FAILED:
 		return EX_OSERR;
@@ -351,9 +353,13 @@ reload(struct program *p, struct buf *why)
 	if (err == ERR_OK)
 		err = prepare_log(next, why);
 	if (err == ERR_OK) {
-		err = server_prepare(p->server, next, why);
-		if (err != ERR_OK)
+		err = keys_prepare(next, why);
+		if (err == ERR_OK)
+			err = server_prepare(p->server, next, why);
+		if (err != ERR_OK) {
 			log_files_take(false);
+			keys_take(false);
+		}
 	}
 	conf_free(next);
 	if (err != ERR_OK)
@@ -361,6 +367,7 @@ reload(struct program *p, struct buf *why)
 	err = conf_reload(
 	    p->conf, p->conf_file, p->settings, p->setting_count, why);
 	log_files_take(err == ERR_OK);
+	keys_take(err == ERR_OK);
 	server_reloaded(p->server, err == ERR_OK);
 	return err;
 }
@@ -464,6 +471,8 @@ main(int argc, char **argv)
 	    conf_load(&p.conf, p.conf_file, p.settings, p.setting_count, &why);
 	if (err == ERR_OK)
 		err = store_check_conf(p.conf, &why);
+	if (err == ERR_OK && !p.print)
+		err = keys_prepare(p.conf, &why);
 	if (err == ERR_OK && !p.print && !p.check)
 		err = prepare_log(p.conf, &why);
 	if (err != ERR_OK) {
@@ -476,9 +485,11 @@ main(int argc, char **argv)
 	} else {
 		log_files_take(true);
 		apply_conf(p.conf);
+		keys_take(true);
 		status = run(&p);
 		log_files_close();
 	}
+	keys_clear();
 	buf_clear(&why);
 	conf_free(p.conf);
 	free(p.settings);

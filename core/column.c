@@ -126,6 +126,28 @@ columns_find(const struct columns *columns, struct span name)
 	return NULL;
 }
 
+void
+columns_seal(struct columns *columns, const char *names, enum seal_kind kind)
+{
+	struct span rest = span_of(names), name;
+
+	while (column_list_next(&rest, &name)) {
+		for (size_t i = 0; i < columns->count; i++) {
+			if (span_is(name, columns->items[i].name))
+				columns->items[i].seal = kind;
+		}
+	}
+}
+
+bool
+column_type_seals(const char *type, enum seal_form *form)
+{
+	bool is_bytes = strcmp(type, "bytea") == 0;
+
+	*form = is_bytes ? SEAL_HEX : SEAL_BASE64;
+	return is_bytes || strcmp(type, "text") == 0;
+}
+
 static bool
 column_parse(struct columns *out, struct span item, char *why, size_t why_size)
 {
@@ -153,6 +175,7 @@ column_parse(struct columns *out, struct span item, char *why, size_t why_size)
 	}
 	memcpy(c->name, name.p, name.len);
 	c->name[name.len] = '\0';
+	c->seal = SEAL_NONE;
 	out->count++;
 	return true;
 }

@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "core/mem.h"
+#include "core/seal.h"
 #include "core/str.h"
 
 enum {
@@ -35,6 +36,7 @@ struct column {
 	char name[COLUMN_NAME_MAX + 1];
 	const char *type; /* of the table of types: "int8" */
 	enum column_kind kind;
+	enum seal_kind seal;
 };
 
 struct columns {
@@ -60,6 +62,12 @@ bool columns_parse(struct columns *out, const char *text, char *why,
 /* The one of that name, or NULL. */
 const struct column *columns_find(
     const struct columns *columns, struct span name);
+
+/* Those of a list are sealed so. */
+void columns_seal(
+    struct columns *columns, const char *names, enum seal_kind kind);
+/* Can a column of that type hold sealed values, and in which form? */
+bool column_type_seals(const char *type, enum seal_form *form);
 
 /* "items" or "shop.items": both parts valid. schema is empty without one. */
 bool table_name_parse(

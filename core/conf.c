@@ -340,6 +340,9 @@ static enum err
 channel_check(
     const struct conf *c, const struct conf_channel *channel, struct buf *why)
 {
+	const char *expected;
+	size_t row;
+
 	if (channel->table[0] == '\0')
 		return channel_fail(c, channel, CONF_ROW_channel_table, why,
 		    "schema.table: a channel needs one");
@@ -352,7 +355,9 @@ channel_check(
 	if (channel->on_conflict == CONFLICT_UPDATE && channel->key[0] == '\0')
 		return channel_fail(c, channel, CONF_ROW_channel_key, why,
 		    "names of columns, as on_conflict = update needs them");
-	return ERR_OK;
+	expected = conf_check_crypt(c, channel, &row);
+	return expected == NULL ? ERR_OK
+				: channel_fail(c, channel, row, why, expected);
 }
 
 /* Takes the sources. */

@@ -87,6 +87,8 @@ struct conf_channel {
 	char *columns; /* "a:text, b:int8"; "" = from the catalogue */
 	char *key;     /* "a, b"; "" = none */
 	enum on_conflict on_conflict;
+	char *encrypt; /* "phone, idcard"; "" = none */
+	char *encrypt_deterministic;
 	uint64_t batch;                  /* rows of one transaction; 1000 */
 	uint64_t max_spool;              /* rows that wait in Redis; 1000000 */
 	uint64_t max_spool_bytes;        /* their bytes; 256 MiB */
@@ -135,6 +137,10 @@ struct conf {
 	uint64_t limits_max_request_ids; /* of each queue */
 	uint64_t limits_max_per_address; /* connections */
 	uint64_t limits_max_memory;      /* bytes; the whole process */
+
+	char *crypt_key_file;          /* "" = no column is encrypted */
+	char *crypt_key;               /* "" = the last one of the file */
+	char *crypt_deterministic_key; /* "" = as crypt_key */
 
 	enum log_level log_level;
 	int log_levels[LOG_COMPONENT_COUNT]; /* or LOG_LEVEL_COMMON */

@@ -101,6 +101,13 @@ enum err conf_read_args(struct conf_sources *sources, char *const *args,
     size_t arg_count, struct buf *why) MUST_CHECK;
 void conf_sources_clear(struct conf_sources *sources);
 
+/* ---- conf_crypt.c ----------------------------------------------------- */
+
+/* What is expected of a setting, and of which one, that does not fit the
+ * channel's encrypted columns; NULL when all do. */
+const char *conf_check_crypt(const struct conf *c,
+    const struct conf_channel *channel, size_t *row) MUST_CHECK;
+
 /* ---- conf.c ----------------------------------------------------------- */
 
 /* conf_load with the file's text in place of the file. */

@@ -159,7 +159,7 @@ on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 }
 
 static SSL_CTX *
-ctx_new(void)
+ctx_new(const struct conf *conf)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 
@@ -174,6 +174,9 @@ ctx_new(void)
 	 * after it. */
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_num_tickets(ctx, 0);
+	/* What came in leaves no copy behind, where it can be a secret. */
+	if (conf->crypt_key_file[0] != '\0')
+		SSL_CTX_set_options(ctx, SSL_OP_CLEANSE_PLAINTEXT);
 	/* An idle connection holds no 34 KB of buffers. */
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
@@ -196,7 +199,7 @@ tls_open(struct tls **out, const struct conf *conf, struct buf *why)
 				 "together: one of them is missing");
 		return ERR_TLS_FILES;
 	}
-	ctx = ctx_new();
+	ctx = ctx_new(conf);
 	err = read_cert(ctx, cert, why);
 	if (err == ERR_OK)
 		err = read_key(ctx, key, why);

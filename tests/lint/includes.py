@@ -24,7 +24,7 @@ PLACES = {
     r"curses\.h": r"cli/screen\.c",
     r"zlib\.h": r"cli/",
     r"event2/": r"core/loop\w*\.c|http/|store/",
-    r"openssl/": r"core/secret\.c|http/tls\.c",
+    r"openssl/": r"core/(secret|seal)\.c|http/tls\.c",
     # Poisons what an arena has not handed out; the compiler's own header.
     r"sanitizer/": r"core/arena\.c",
 }

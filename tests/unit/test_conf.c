@@ -267,7 +267,8 @@ static const struct {
 	"write_timeout, min_rate"},
     {"[htp]\n", ERR_CONF_UNKNOWN,
 	"a.conf:1: \"htp\": no such section; expected one of server, http, "
-	"worker, janitor, limits, log, debug, queue, channel, postgres, redis"},
+	"worker, janitor, limits, crypt, log, debug, queue, channel, postgres, "
+	"redis"},
     {"[worker]\ntimeout = 1m\n[log]\n[worker]\ntimeout = 2m\n", ERR_CONF_SYNTAX,
 	"a.conf:5: [worker] timeout: stands twice, first at a.conf:2"},
     {"[queue \"a\"]\nlease=1h\nlease=1h\n", ERR_CONF_SYNTAX,
@@ -327,7 +328,8 @@ static const struct {
     {"[queue \"a]\n", ERR_CONF_SYNTAX, "a.conf:1: expected [section \"name\"]"},
     {"[queue a]\n", ERR_CONF_UNKNOWN,
 	"a.conf:1: \"queue a\": no such section; expected one of server, "
-	"http, worker, janitor, limits, log, debug, queue, channel, postgres, "
+	"http, worker, janitor, limits, crypt, log, debug, queue, channel, "
+	"postgres, "
 	"redis"},
     {"[redis]\nurl=\n", ERR_CONF_UNKNOWN,
 	"a.conf:1: expected the one backend there is for now: "
@@ -574,11 +576,12 @@ test_bad_arguments(void **state)
 	    "--queue..lease: expected a name of 1 to 64 of A-Za-z0-9._:@-");
 	assert_arg_fails("--.=", ERR_CONF_UNKNOWN,
 	    "--.: \"\": no such section; expected one of server, http, "
-	    "worker, janitor, limits, log, debug, queue, channel, postgres, "
+	    "worker, janitor, limits, crypt, log, debug, queue, channel, "
+	    "postgres, "
 	    "redis");
 	assert_arg_fails("--lo\ng.\xff=x", ERR_CONF_UNKNOWN,
 	    "\"--lo\\ng.\\xff\": \"lo\\ng\": no such section; expected one of "
-	    "server, http, worker, janitor, limits, log, debug, queue, "
+	    "server, http, worker, janitor, limits, crypt, log, debug, queue, "
 	    "channel, postgres, redis");
 	assert_arg_fails("--server.state_dir=/a\nb", ERR_CONF_VALUE,
 	    "--server.state_dir: expected a path that begins with /, got "

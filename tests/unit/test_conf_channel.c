@@ -110,6 +110,51 @@ test_what_channels_must_say(void **state)
 	    "--channel.a.on_conflict: expected ignore or update, got \"fail\"");
 }
 
+#define SEALS "[crypt]\nkey_file=k\n[channel \"a\"]\ntable=t\n"
+
+static void
+test_what_encrypted_columns_must_be(void **state)
+{
+	struct conf *c = load_ok(SEALS "columns=x:text, y:bytea, z:int8\n"
+				       "encrypt=x\nencrypt_deterministic=y\n"
+				       "key=y\n",
+	    no_args);
+
+	(void)state;
+	assert_string_equal(c->crypt_key_file, "k");
+	assert_string_equal(c->channels[0].encrypt, "x");
+	assert_string_equal(c->channels[0].encrypt_deterministic, "y");
+	conf_free(c);
+	conf_free(load_ok(SEALS "encrypt=whatever\n", no_args));
+	assert_fails(SEALS "columns=x:text\nencrypt=x, y\n", ERR_CONF_VALUE,
+	    "a.conf:6: [channel \"a\"] encrypt: expected names that stand in "
+	    "columns, of type text or bytea");
+	assert_fails(SEALS "columns=x:text, y:varchar\nencrypt=y\n",
+	    ERR_CONF_VALUE,
+	    "a.conf:6: [channel \"a\"] encrypt: expected names that stand in "
+	    "columns, of type text or bytea");
+	assert_fails(SEALS "columns=x:jsonb\nencrypt_deterministic=x\n",
+	    ERR_CONF_VALUE,
+	    "a.conf:6: [channel \"a\"] encrypt_deterministic: expected names "
+	    "that stand in columns, of type text or bytea");
+	assert_fails(SEALS "encrypt=x\nencrypt_deterministic=z, x\n",
+	    ERR_CONF_VALUE,
+	    "a.conf:6: [channel \"a\"] encrypt_deterministic: expected no "
+	    "column that encrypt has, too");
+	assert_fails(SEALS "key=x\nencrypt=x\n", ERR_CONF_VALUE,
+	    "a.conf:6: [channel \"a\"] encrypt: expected no column of the "
+	    "key, as two rows are never the same then; encrypt_deterministic "
+	    "may have it");
+	assert_fails("[channel \"a\"]\ntable=t\nencrypt=x\n", ERR_CONF_VALUE,
+	    "a.conf:3: [channel \"a\"] encrypt: expected [crypt] key_file to "
+	    "be set, too: there are no keys");
+	assert_fails("[channel]\nencrypt_deterministic=x\n"
+		     "[channel \"a\"]\ntable=t\n",
+	    ERR_CONF_VALUE,
+	    "a.conf:4: [channel \"a\"] encrypt_deterministic: expected "
+	    "[crypt] key_file to be set, too: there are no keys");
+}
+
 static void
 test_channels_stay_as_they_are(void **state)
 {
@@ -139,6 +184,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_channels_and_databases),
 	    TEST(test_what_channels_must_say),
+	    TEST(test_what_encrypted_columns_must_be),
 	    TEST(test_channels_stay_as_they_are),
 	};
 
