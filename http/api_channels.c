@@ -25,7 +25,11 @@ add_columns(struct buf *out, const struct columns *columns)
 	for (size_t i = 0; i < columns->count; i++) {
 		buf_add_str(out, i > 0 ? ",{\"name\":" : "{\"name\":");
 		buf_add_json(out, span_of(columns->items[i].name));
-		buf_addf(out, ",\"type\":\"%s\"}", columns->items[i].type);
+		buf_addf(out,
+		    ",\"type\":\"%s\",\"encrypt\":", columns->items[i].type);
+		api_add_text(
+		    out, span_of(seal_kind_name(columns->items[i].seal)));
+		buf_add_char(out, '}');
 	}
 	buf_add_char(out, ']');
 }

@@ -32,12 +32,21 @@ enum {
 	BODY_IDS_MAX = 1000
 };
 
+/* A value that is to be encrypted: how it stands in the body, and its text. */
+struct seal_spot {
+	const struct column *column;
+	struct span raw, text;
+};
+
 /* Rows of one channel. */
 struct rows_body {
 	struct channel *channel;
 	const struct columns *columns; /* that a row may have */
 	struct span *rows;
 	size_t count, room;
+	struct seal_spot *spots; /* of the row that is being read; NULL = the
+				    channel encrypts nothing */
+	size_t spot_count;
 };
 
 /* The channel of that name that the caller may bring rows to, or NULL. */
@@ -154,6 +163,20 @@ const char *filter_misfit(const struct store_filter *f, const char **states);
 enum err body_read_policy(
     struct body *b, struct store_policy_change *out) MUST_CHECK;
 
+/* ---- encrypted columns (body_seal.c) ---- */
+
+/* Makes room for the spots of a row, where there can be any. */
+bool body_seal_begin(struct body *b, struct rows_body *r);
+/* The text of any value: a string's characters, else how it is written. null
+ * and "" have none. One that is encrypted already is opened. */
+bool body_seal_text(struct body *b, const struct seal_place *place,
+    struct span raw, struct span *text);
+/* Reads the value of a column that is encrypted, and notes it. */
+bool body_seal_value(
+    struct body *b, struct rows_body *r, const struct column *c, bool is_key);
+/* The row anew, with what was noted encrypted. */
+bool body_seal_row(struct body *b, struct rows_body *r, struct span *row);
+
 /* One row, or {"rows": [...]}. channel and columns are set by the caller. */
 enum err body_read_rows(struct body *b, struct rows_body *out) MUST_CHECK;
 /* A row a line. */
@@ -163,6 +186,19 @@ enum err body_read_lines(
 enum err body_read_row(struct body *b, struct rows_body *out) MUST_CHECK;
 /* The next value is {"channel": [rows], ...}: adds pieces of that item. */
 bool body_read_pieces(struct body *b, struct work_body *w, size_t item);
+
+/* Values of encrypted columns, with the names of those. */
+struct crypt_field {
+	struct span name, raw;
+};
+struct crypt_body {
+	struct span channel; /* context.channel */
+	struct span key;     /* "" = the current one */
+	struct crypt_field *fields;
+	size_t count, room;
+};
+enum err body_read_encrypt(struct body *b, struct crypt_body *out) MUST_CHECK;
+enum err body_read_decrypt(struct body *b, struct crypt_body *out) MUST_CHECK;
 
 struct channel_body {
 	bool paused;

@@ -135,6 +135,14 @@ read_value(struct body *b, const struct column *c, bool is_key)
 	return read_number(b, c->kind);
 }
 
+static bool
+read_column(
+    struct body *b, struct rows_body *r, const struct column *c, bool is_key)
+{
+	return c->seal == SEAL_NONE ? read_value(b, c, is_key)
+				    : body_seal_value(b, r, c, is_key);
+}
+
 /* ---- a row ------------------------------------------------------------ */
 
 /* Rows mostly have their members in one order. */
@@ -172,7 +180,7 @@ refuse_unknown(struct body *b, const struct columns *columns, struct span name)
 }
 
 static bool
-read_member(struct body *b, const struct rows_body *r, struct span key,
+read_member(struct body *b, struct rows_body *r, struct span key,
     struct seen *seen, size_t *hint)
 {
 	const struct column *c;
@@ -189,7 +197,7 @@ read_member(struct body *b, const struct rows_body *r, struct span key,
 	if ((seen->bits[i / 64] >> i % 64 & 1) != 0)
 		return body_refuse(b, ERR_FIELD_DUPLICATE, "it only once");
 	seen->bits[i / 64] |= UINT64_C(1) << i % 64;
-	if (!read_value(b, c, store_channel_is_key(r->channel, name)))
+	if (!read_column(b, r, c, store_channel_is_key(r->channel, name)))
 		return false;
 	b->field = NULL;
 	return true;
@@ -221,7 +229,7 @@ row_read(struct body *b, void *into)
 	size_t hint = 0;
 
 	r->rows = body_room(b, r->rows, r->count, &r->room, sizeof(*r->rows));
-	if (r->rows == NULL)
+	if (r->rows == NULL || !body_seal_begin(b, r))
 		return false;
 	(void)scan_peek(&b->scan);
 	start = b->scan.p;
@@ -233,6 +241,8 @@ row_read(struct body *b, void *into)
 	if (b->scan.err != ERR_OK || !has_key(b, r, &seen))
 		return false;
 	r->rows[r->count] = (struct span){start, (size_t)(b->scan.p - start)};
+	if (r->spot_count > 0 && !body_seal_row(b, r, &r->rows[r->count]))
+		return false;
 	if (r->rows[r->count].len > ROW_MAX_BYTES)
 		return body_refuse(
 		    b, ERR_ROW_TOO_LARGE, "a row of at most 1048576 bytes");
@@ -279,6 +289,7 @@ static void
 rows_init(struct rows_body *r)
 {
 	r->rows = NULL;
+	r->spots = NULL;
 	r->count = r->room = 0;
 }
 
@@ -402,6 +413,29 @@ piece_add(struct body *b, struct work_body *w, size_t item,
 	return true;
 }
 
+/* Rows that were made anew do not stand in the body. */
+static bool
+rows_join(struct body *b, const struct rows_body *r, struct span *out)
+{
+	size_t len = 0;
+	char *p;
+
+	for (size_t i = 0; i < r->count; i++)
+		len += r->rows[i].len + 1;
+	p = arena_alloc(b->arena, len + 1);
+	if (p == NULL)
+		return body_refuse(b, ERR_NO_MEMORY, "less");
+	out->p = p;
+	for (size_t i = 0; i < r->count; i++) {
+		if (i > 0)
+			*p++ = ',';
+		memcpy(p, r->rows[i].p, r->rows[i].len);
+		p += r->rows[i].len;
+	}
+	out->len = (size_t)(p - out->p);
+	return true;
+}
+
 /* One channel's list. What is read is the body's own text from the first row
  * to the last. */
 static bool
@@ -426,7 +460,9 @@ piece_read(struct body *b, struct work_body *w, size_t item, struct span name)
 		    "a channel whose table was seen once");
 	if (!body_list(b, ROWS_MAX, row_read, &r))
 		return false;
-	if (r.count > 0) {
+	if (r.spots != NULL && !rows_join(b, &r, &rows))
+		return false;
+	if (r.spots == NULL && r.count > 0) {
 		rows.p = r.rows[0].p;
 		rows.len = (size_t)(r.rows[r.count - 1].p +
 				    r.rows[r.count - 1].len - rows.p);

@@ -8,6 +8,7 @@
 
 #include "core/clock.h"
 #include "core/id.h"
+#include "core/keys.h"
 #include "core/mem.h"
 #include "http/auth.h"
 #include "http/conn.h"
@@ -49,12 +50,15 @@ req_take_spare(struct server *s)
 	return req;
 }
 
-/* http.max_body may have been changed by a reload. */
+/* http.max_body may have been changed by a reload. Where columns are encrypted
+ * rows are made anew, and longer. */
 static void
 req_fit_arena(struct req *req)
 {
 	size_t max = (size_t)req->server->conf->http_max_body + MIB;
 
+	if (keys_count() > 0)
+		max *= 3;
 	if (req->arena != NULL && req->arena_max == max)
 		return;
 	arena_free(req->arena);

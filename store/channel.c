@@ -148,6 +148,15 @@ channel_base(char *dst, size_t size, const struct store *s, const char *name)
 	(void)snprintf(dst, size, "%schannel:{%s}:", s->redis->prefix, name);
 }
 
+/* Which of them are encrypted. */
+static void
+columns_mark(const struct channel *ch, struct columns *columns)
+{
+	columns_seal(columns, ch->conf->encrypt, SEAL_RANDOM);
+	columns_seal(
+	    columns, ch->conf->encrypt_deterministic, SEAL_DETERMINISTIC);
+}
+
 static struct channel *
 channel_new(struct channels *all, size_t index)
 {
@@ -163,6 +172,7 @@ channel_new(struct channels *all, size_t index)
 		ch->columns = xcalloc(1, sizeof(*ch->columns));
 		ASSERT(columns_parse(
 		    ch->columns, conf->columns, why, sizeof(why)));
+		columns_mark(ch, ch->columns);
 	}
 	list_init(&ch->gathering_link);
 	list_init(&ch->waiters);
@@ -399,6 +409,7 @@ channel_set_columns(struct channel *ch, struct columns *columns)
 
 	free(ch->columns);
 	ch->columns = columns;
+	columns_mark(ch, columns);
 	buf_init(&text, 64 * 1024);
 	columns_print(columns, &text);
 	channel_args(ch, &args);
@@ -419,10 +430,12 @@ columns_remembered(struct channel *ch, struct span text)
 		return;
 	columns = xcalloc(1, sizeof(*columns));
 	copy = xmemdupz(text.p, text.len);
-	if (columns_parse(columns, copy, why, sizeof(why)))
+	if (columns_parse(columns, copy, why, sizeof(why))) {
+		columns_mark(ch, columns);
 		ch->columns = columns;
-	else
+	} else {
 		free(columns);
+	}
 	free(copy);
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/arena.h"
+#include "core/keys.h"
 #include "core/mem.h"
 #include "store/forward_priv.h"
 
@@ -209,6 +210,56 @@ row_scan(struct forward *f, struct scan *s, struct span *cells, char *why,
 	return ok;
 }
 
+static bool
+is_sealed(struct forward *f, struct span text)
+{
+	char *scratch;
+	struct sealed sealed;
+
+	if (!seal_is_marked(text))
+		return false;
+	scratch = arena_alloc(f->arena, text.len);
+	return scratch != NULL && seal_read(text, scratch, &sealed);
+}
+
+/* The text of an encrypted column, encrypted. One that is none yet was spooled
+ * before the settings said so, or by a schedd that has others: it does not get
+ * out. */
+static bool
+sealed_of(struct forward *f, const struct column *c, struct span *text)
+{
+	const struct seal_key *key = keys_for(c->seal);
+	const struct seal_place place = {
+	    store_channel_name(f->ch), span_of(c->name)};
+	enum seal_form form;
+	size_t size;
+	char *out;
+
+	if (text->len == 0 || is_sealed(f, *text))
+		return true;
+	ASSERT(key != NULL);
+	(void)column_type_seals(c->type, &form);
+	size = seal_size(key, c->seal, form, text->len);
+	out = arena_alloc(f->arena, size);
+	if (out == NULL)
+		return false;
+	seal_write(out, key, c->seal, form, &place, *text);
+	keys_tally(KEYS_ENCRYPTED, 1);
+	*text = (struct span){out, size};
+	return true;
+}
+
+/* The text of a value: a string's without its quotes and escapes, else how it
+ * is written. */
+static bool
+text_of(struct forward *f, struct span raw, struct span *text)
+{
+	*text = raw;
+	return raw.p[0] != '"' ||
+	       scan_unescape(
+		   f->arena, (struct span){raw.p + 1, raw.len - 2}, text);
+}
+
 /* Makes cells what the database is to read: JSON as it is, strings without
  * their quotes and escapes; p NULL: null. Else the SQLSTATE of what is wrong:
  * in a text the database reads no NUL, and would refuse all of the batch. */
@@ -218,18 +269,24 @@ row_decode(struct forward *f, struct span *cells, size_t n)
 	const struct columns *columns = f->ch->columns;
 
 	for (size_t i = 0; i < n; i++) {
+		const struct column *c = &columns->items[i];
 		struct span raw = cells[i];
 
 		if (raw.len == 0 || raw.p[0] == 'n') {
 			cells[i] = (struct span){NULL, 0};
-		} else if (raw.p[0] == '"' &&
-			   columns->items[i].kind != COLUMN_JSON) {
-			raw = (struct span){raw.p + 1, raw.len - 2};
-			if (!scan_unescape(f->arena, raw, &cells[i]))
+			continue;
+		}
+		if (c->seal == SEAL_NONE &&
+		    (raw.p[0] != '"' || c->kind == COLUMN_JSON))
+			continue;
+		if (!text_of(f, raw, &cells[i]))
+			return "54000";
+		if (c->seal != SEAL_NONE) {
+			if (!sealed_of(f, c, &cells[i]))
 				return "54000";
-			if (cells[i].len > 0 &&
-			    memchr(cells[i].p, '\0', cells[i].len) != NULL)
-				return "22021";
+		} else if (cells[i].len > 0 &&
+			   memchr(cells[i].p, '\0', cells[i].len) != NULL) {
+			return "22021";
 		}
 	}
 	return NULL;

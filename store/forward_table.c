@@ -156,6 +156,42 @@ table_check(struct forward *f, const struct pg_result *r,
 	return true;
 }
 
+/* Are those that are encrypted among the columns, and in the table of a type
+ * that can hold what they become? */
+static bool
+sealed_check(const struct forward *f, const struct pg_result *r,
+    const struct columns *columns, const char *list, char *why, size_t size)
+{
+	struct span rest = span_of(list), name;
+	enum seal_form form, found;
+
+	while (column_list_next(&rest, &name)) {
+		const struct column *c = columns_find(columns, name);
+		char type[COLUMN_NAME_MAX + 1];
+		struct span there;
+
+		if (c == NULL) {
+			snprintf(why, size,
+			    "encrypted column \"%.*s\" is not among the "
+			    "columns",
+			    SPAN_ARG(name));
+			return false;
+		}
+		there = pg_value(r, catalog_find(r, c->name), CAT_TYPE);
+		(void)snprintf(type, sizeof(type), "%.*s", SPAN_ARG(there));
+		if (!column_type_seals(type, &found) ||
+		    !column_type_seals(c->type, &form) || form != found) {
+			snprintf(why, size,
+			    "encrypted column \"%s\" must be of type text or "
+			    "bytea, as the channel has it; in table %s it is "
+			    "%s",
+			    c->name, f->ch->conf->table, type);
+			return false;
+		}
+	}
+	return true;
+}
+
 static bool
 columns_are_same(const struct columns *a, const struct columns *b)
 {
@@ -163,10 +199,26 @@ columns_are_same(const struct columns *a, const struct columns *b)
 		return false;
 	for (size_t i = 0; i < a->count; i++) {
 		if (strcmp(a->items[i].name, b->items[i].name) != 0 ||
-		    a->items[i].kind != b->items[i].kind)
+		    a->items[i].kind != b->items[i].kind ||
+		    /* Another form of encrypted values; to others it is all
+		     * one. */
+		    (a->items[i].seal != SEAL_NONE &&
+			strcmp(a->items[i].type, b->items[i].type) != 0))
 			return false;
 	}
 	return true;
+}
+
+static bool
+columns_check(struct forward *f, const struct pg_result *r,
+    const struct columns *columns, char *why, size_t size)
+{
+	const struct conf_channel *conf = f->ch->conf;
+
+	return table_check(f, r, columns, why, size) &&
+	       sealed_check(f, r, columns, conf->encrypt, why, size) &&
+	       sealed_check(
+		   f, r, columns, conf->encrypt_deterministic, why, size);
 }
 
 /* What the catalogue says; "" in why when all is right. */
@@ -183,12 +235,12 @@ catalog_read(
 		return;
 	}
 	if (ch->conf->columns[0] != '\0') {
-		(void)table_check(f, r, ch->columns, why, size);
+		(void)columns_check(f, r, ch->columns, why, size);
 		return;
 	}
 	seen = xcalloc(1, sizeof(*seen));
 	if (columns_of_catalog(r, seen, why, size) &&
-	    table_check(f, r, seen, why, size) &&
+	    columns_check(f, r, seen, why, size) &&
 	    !columns_are_same(ch->columns, seen)) {
 		channel_set_columns(ch, seen);
 		return;
