@@ -44,6 +44,8 @@ req_fn api_bad_get;
 req_fn api_bad_edit;
 req_fn api_bad_retry;
 req_fn api_bad_purge;
+req_fn api_decrypt;
+req_fn api_encrypt;
 req_fn api_stats;
 req_fn api_metrics;
 req_fn api_health;

@@ -25,6 +25,8 @@ static const struct route routes[] = {
 	{METHOD_POST,   "/v1/channels/{channel}/rows",    api_rows,              ROLE_SENDER,   SCOPE_CHANNEL, SETTING, "wait,wait_s", "hand over one row or many"},
 	{METHOD_GET,    "/v1/config",                     api_config_get,        ROLE_ADMIN,    SCOPE_ALL,   0,        "", "all settings, their values and where those come from"},
 	{METHOD_PATCH,  "/v1/config",                     api_config_set,        ROLE_ADMIN,    SCOPE_ALL,   16 * KIB, "", "change levels of the log at run time"},
+	{METHOD_POST,   "/v1/decrypt",                    api_decrypt,           ROLE_ADMIN,    SCOPE_ALL,   MIB,      "", "read values of encrypted columns"},
+	{METHOD_POST,   "/v1/encrypt",                    api_encrypt,           ROLE_SENDER,   SCOPE_LIST,  MIB,      "", "encrypt values as a channel does"},
 	{METHOD_GET,    "/v1/errors",                     api_errors,            ROLE_KNOWN,    SCOPE_NONE,  0,        "", "the error table"},
 	{METHOD_GET,    "/v1/openapi.json",               api_openapi,           ROLE_KNOWN,    SCOPE_NONE,  0,        "", "this API described in OpenAPI 3"},
 	{METHOD_GET,    "/v1/queues",                     api_queues_list,       ROLE_VIEWER,   SCOPE_LIST,  0,        "", "all queues"},

@@ -57,6 +57,8 @@ MAY = {
     "bad_retry": REPAIR,
     "bad_purge": REPAIR,
     "rows": {"producer", "worker", "admin"},
+    "encrypt": {"producer", "worker", "admin"},
+    "decrypt": {"admin"},
 }
 BODIES = {
     "push": {"payload": 1},
@@ -73,6 +75,8 @@ BODIES = {
     "bad_retry": {"all": True},
     "bad_purge": {"all": True},
     "rows": {"a": "b"},
+    "encrypt": {"fields": {"a": "b"}, "context": {"channel": "c"}},
+    "decrypt": {"fields": {"a": "b"}, "context": {"channel": "c"}},
     "config_set": {"log.http": "info"},
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/column.h"
 #include "http/body.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -109,6 +110,23 @@ check_levels(struct body *b)
 }
 
 static void
+check_crypt(struct body *b, bool is_encrypt)
+{
+	struct crypt_body crypt;
+	enum err err = is_encrypt ? body_read_encrypt(b, &crypt)
+				  : body_read_decrypt(b, &crypt);
+
+	if (err != ERR_OK)
+		return;
+	ASSERT(name_is_valid(crypt.channel));
+	ASSERT(crypt.count >= 1 && crypt.count <= COLUMNS_MAX);
+	for (size_t i = 0; i < crypt.count; i++) {
+		ASSERT(column_name_is_valid(crypt.fields[i].name));
+		ASSERT(crypt.fields[i].raw.len > 0);
+	}
+}
+
+static void
 check_body(struct body *b, unsigned which)
 {
 	if (which == 0)
@@ -119,6 +137,8 @@ check_body(struct body *b, unsigned which)
 		check_set(b, which == 4 ? SET_RETRY : SET_PURGE);
 	else if (which <= 7)
 		check_rest(b, which);
+	else if (which == 9 || which == 10)
+		check_crypt(b, which == 9);
 	else
 		check_levels(b);
 }

@@ -37,6 +37,9 @@ SCHEMAS = {
     "row_fields": ("BadEdit",),
     "channel_fields": ("ChannelChange",),
     "bad_fields": ("BadSet",),
+    "encrypt_fields": ("Encrypt",),
+    "decrypt_fields": ("Decrypt",),
+    "context_fields": ("FieldsContext",),
     "finished_fields": (),  # within Take and Report, checked below
     "failed_fields": (),
 }
@@ -132,7 +135,7 @@ def check_errors(document):
 def tables():
     """{table: {field: required}} of all body_*.c."""
     found = {}
-    for stem in ("push", "work", "set", "policy", "beat", "token", "rows", "channel"):
+    for stem in ("push", "work", "set", "policy", "beat", "token", "rows", "channel", "crypt"):
         for name, rows in TABLE.findall(no_comments(f"http/body_{stem}.c")):
             found[name] = {f: r == "true" for f, r in FIELD.findall(rows)}
     return found
