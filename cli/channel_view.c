@@ -42,8 +42,8 @@ static bool
 add_columns(struct view *v, struct table *t)
 {
 	static const struct row_field fields[] = {
-	    {"name", false}, {"type", false}};
-	struct span columns = view_member(v, "columns"), f[2];
+	    {"name", false}, {"type", false}, {"encrypt", false}};
+	struct span columns = view_member(v, "columns"), f[3];
 	struct scan s;
 
 	if (columns.len == 0) {
@@ -55,13 +55,15 @@ add_columns(struct view *v, struct table *t)
 	if (!scan_array(&s))
 		return false;
 	while (scan_item(&s)) {
-		if (!row_read(&s, v->arena, fields, 2, f))
+		if (!row_read(&s, v->arena, fields, 3, f))
 			return false;
 		if (v->text.len > 0)
 			buf_add_str(&v->text, ", ");
 		buf_add_span(&v->text, f[0]);
 		buf_add_char(&v->text, ' ');
 		buf_add_span(&v->text, f[1]);
+		if (f[2].len > 0)
+			buf_addf(&v->text, " encrypted (%.*s)", SPAN_ARG(f[2]));
 	}
 	view_add_cell(v, t);
 	return scan_end(&s) == ERR_OK;

@@ -46,6 +46,11 @@ static const struct opt create_opts[] = {
 	{0},
 };
 
+static const struct opt encrypt_opts[] = {
+	{.name = "key", .value = "ID", .help = "with this key instead of the current one"},
+	{0},
+};
+
 static const struct opt queue_ls_opts[] = {
 	{.name = "sort",    .value = "COLUMN", .help = "the greatest first: todo, doing, delayed, failed, dead, finish, oldest, in, out, workers; or by name", .words = "todo doing delayed failed dead finish oldest in out workers name"},
 	{.name = "reverse", .letter = 'r', .help = "in the opposite order"},
@@ -161,8 +166,11 @@ static const struct cmd cmds[] = {
 	{"config get",  "SETTING",         1, 1, cmd_config_get,  NULL,             "the value of one setting"},
 	{"config set",  "SETTING LEVEL",   2, 2, cmd_config_set,  NULL,             "change a level of the log at run time"},
 	{"config show", "[PREFIX]",        0, 1, cmd_config_show, NULL,             "the server's settings; so does 'config' alone"},
+	{"decrypt",     "CHANNEL COLUMN [VALUE...]", 2, 1001, cmd_decrypt, NULL,    "what values of an encrypted column are; those of standard input unless named"},
+	{"encrypt",     "CHANNEL COLUMN",  2, 2, cmd_encrypt,     encrypt_opts,     "what a channel would make of the texts of standard input, one a line"},
 	{"errors",      "[CODE]",          0, 1, cmd_errors,      NULL,             "the error table, or what one means and what to do (310, E310, QUEUE_UNKNOWN)"},
 	{"help",        "[COMMAND]",       0, 2, cmd_help,        NULL,             "the commands, or one command's options"},
+	{"key new",     "ID",              1, 1, cmd_key_new,     NULL,             "make a key for the file of encrypted columns and print its line"},
 	{"ping",        "",                0, 0, cmd_ping,        NULL,             "is the server ready, and how far away"},
 	{"quarantine ls", "CHANNEL",       1, 1, cmd_quarantine_ls, quarantine_ls_opts, "rows that the database refused, and why"},
 	{"quarantine retry", "CHANNEL [ID]", 1, 1001, cmd_quarantine_retry, quarantine_act_opts, "bring rows again that were refused"},
