@@ -92,12 +92,13 @@ redis_push(struct conn *c, uint32_t first, uint32_t n)
 static void
 begin_work(struct conn *c, uint32_t argc)
 {
-	begin(c, SCRIPT_WORK, 5 + argc);
+	begin(c, SCRIPT_WORK, 6 + argc);
 	add_number(c, 3);
 	add_number(c, 10000);
 	add_number(c, 3600000);
 	add_number(c, 1);
 	add_number(c, 86400000);
+	add_text(c, "");
 }
 
 static void

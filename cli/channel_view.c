@@ -73,6 +73,8 @@ static bool
 add_channel(struct view *v, struct table *t)
 {
 	fact(v, t, "channel", "name");
+	fact(v, t, "kind", "kind");
+	fact(v, t, "kept, s", "keep_s");
 	fact(v, t, "state", "state");
 	add_error(v, t);
 	fact(v, t, "table", "table");
@@ -87,6 +89,7 @@ add_channel(struct view *v, struct table *t)
 	fact(v, t, "committed", "committed_total");
 	fact(v, t, "refused in all", "quarantined_total");
 	fact(v, t, "duplicates", "duplicates_total");
+	fact(v, t, "missed", "missed_total");
 	view_label(t, "last commit");
 	view_add_when(v, t, view_member(v, "last_commit"));
 	fact(v, t, "key", "key");

@@ -14,6 +14,8 @@
 #include "core/column.h"
 #include "core/conf_priv.h"
 
+#define HISTORY_TABLE "schedd.history"
+
 enum { FILE_MAX_BYTES = 1024 * 1024 };
 
 static const struct conf_source *source_of(
@@ -30,6 +32,7 @@ static const struct conf_row rows[CONF_ROW_COUNT] = {
 #define CONF_TYPE_NAME_CONFIRM "word"
 #define CONF_TYPE_NAME_DEGRADE "word"
 #define CONF_TYPE_NAME_CONFLICT "word"
+#define CONF_TYPE_NAME_KIND "word"
 #define CONF_TYPE_NAME_TEXT "text"
 #define CONF_TYPE_NAME_FOLDER "path"
 #define CONF_TYPE_NAME_LOG_FILE "path"
@@ -299,6 +302,20 @@ build_mains(struct conf *c)
 	    c->postgres, c->postgres_count, sizeof(*c->postgres), name_compare);
 }
 
+/* The table of a history, where none is named. */
+static void
+build_history(struct conf *c)
+{
+	for (size_t i = 0; i < c->channel_count; i++) {
+		struct conf_channel *channel = &c->channels[i];
+
+		if (channel->kind == CHANNEL_OF_HISTORY &&
+		    channel->table[0] == '\0')
+			conf_value_set(
+			    CONF_ROW_channel_table, channel, HISTORY_TABLE);
+	}
+}
+
 /* ---- what settings say together ---------------------------------------- */
 
 /* "schedd.conf:12: [channel "a"] key: ": the setting, or where its section
@@ -336,6 +353,29 @@ key_is_of_columns(const struct conf_channel *channel)
 	return ok;
 }
 
+/* Of a history the table is ours, and so are its columns; there is one. */
+static enum err
+history_check(
+    const struct conf *c, const struct conf_channel *channel, struct buf *why)
+{
+	if (strcmp(channel->table, HISTORY_TABLE) != 0)
+		return channel_fail(c, channel, CONF_ROW_channel_table, why,
+		    "nothing: a history has the table " HISTORY_TABLE);
+	if (channel->columns[0] != '\0')
+		return channel_fail(c, channel, CONF_ROW_channel_columns, why,
+		    "nothing: a history has columns of its own");
+	if (channel->key[0] != '\0')
+		return channel_fail(c, channel, CONF_ROW_channel_key, why,
+		    "nothing: a history keeps all rows");
+	for (size_t i = 0; i < c->channel_count; i++) {
+		if (&c->channels[i] != channel &&
+		    c->channels[i].kind == CHANNEL_OF_HISTORY)
+			return channel_fail(c, channel, CONF_ROW_channel_kind,
+			    why, "rows, as another channel is the history");
+	}
+	return ERR_OK;
+}
+
 static enum err
 channel_check(
     const struct conf *c, const struct conf_channel *channel, struct buf *why)
@@ -349,6 +389,8 @@ channel_check(
 	if (list_find(c, CONF_OWNER_conf_postgres, channel->database) == NULL)
 		return channel_fail(c, channel, CONF_ROW_channel_database, why,
 		    "the name of a section [postgres \"...\"]");
+	if (channel->kind == CHANNEL_OF_HISTORY)
+		return history_check(c, channel, why);
 	if (!key_is_of_columns(channel))
 		return channel_fail(c, channel, CONF_ROW_channel_key, why,
 		    "names that stand in columns");
@@ -378,6 +420,7 @@ conf_build(struct conf **out, struct conf_sources *sources, struct buf *why)
 	build_mains(c);
 	if (c->server_state_dir == NULL)
 		err = state_dir_default(c, why);
+	build_history(c);
 	for (size_t i = 0; i < c->channel_count && err == ERR_OK; i++)
 		err = channel_check(c, &c->channels[i], why);
 	if (err != ERR_OK) {

@@ -80,12 +80,18 @@ struct conf_redis {
 /* What to do with a row whose key is in the table already. */
 enum on_conflict { CONFLICT_IGNORE, CONFLICT_UPDATE };
 
+/* What a channel brings: rows that programs hand over, or what becomes of
+ * tasks. */
+enum channel_kind { CHANNEL_OF_ROWS, CHANNEL_OF_HISTORY };
+
 /* [channel] sets what holds for all, [channel "name"] is one. */
 struct conf_channel {
 	char name[NAME_MAX_LEN + 1];
-	char *table;   /* "schema.table" or "table" */
-	char *columns; /* "a:text, b:int8"; "" = from the catalogue */
-	char *key;     /* "a, b"; "" = none */
+	enum channel_kind kind;
+	uint64_t keep_ms; /* of a history; 30 d */
+	char *table;      /* "schema.table" or "table" */
+	char *columns;    /* "a:text, b:int8"; "" = from the catalogue */
+	char *key;        /* "a, b"; "" = none */
 	enum on_conflict on_conflict;
 	char *encrypt; /* "phone, idcard"; "" = none */
 	char *encrypt_deterministic;

@@ -21,6 +21,7 @@ enum conf_type {
 	CONF_CONFIRM,   /* enum confirm */
 	CONF_DEGRADE,   /* enum degrade */
 	CONF_CONFLICT,  /* enum on_conflict */
+	CONF_KIND,      /* enum channel_kind */
 	CONF_TEXT,      /* char *, as all below up to CONF_NAMES */
 	CONF_FOLDER,    /* absolute path */
 	CONF_LOG_FILE,  /* the same, or empty */

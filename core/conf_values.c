@@ -73,6 +73,7 @@ static const char *const ACCESSES[] = {"no", "failed", "all"};
 static const char *const CONFIRMS[] = {"auto", "memory", "disk", "replicated"};
 static const char *const DEGRADES[] = {"no", "disk"};
 static const char *const CONFLICTS[] = {"ignore", "update"};
+static const char *const KINDS[] = {"rows", "history"};
 
 static bool
 parse_word(
@@ -107,6 +108,12 @@ static bool
 parse_conflict(const char *text, struct value *out)
 {
 	return parse_word(text, CONFLICTS, COUNT_OF(CONFLICTS), out);
+}
+
+static bool
+parse_kind(const char *text, struct value *out)
+{
+	return parse_word(text, KINDS, COUNT_OF(KINDS), out);
 }
 
 /* ---- texts ------------------------------------------------------------ */
@@ -361,6 +368,7 @@ static const struct {
     [CONF_CONFIRM] = {parse_confirm, "auto, memory, disk or replicated", false},
     [CONF_DEGRADE] = {parse_degrade, "no or disk", false},
     [CONF_CONFLICT] = {parse_conflict, "ignore or update", false},
+    [CONF_KIND] = {parse_kind, "rows or history", false},
     [CONF_TEXT] = {parse_text, "text of at most 1024 bytes", false},
     [CONF_FOLDER] = {parse_folder, "a path that begins with /", false},
     [CONF_LOG_FILE] = {parse_log_file, "a path that begins with /, or nothing",
@@ -499,6 +507,9 @@ conf_value_set(size_t row, void *owner, const char *text)
 	case CONF_CONFLICT:
 		*(enum on_conflict *)field = (enum on_conflict)v.n;
 		break;
+	case CONF_KIND:
+		*(enum channel_kind *)field = (enum channel_kind)v.n;
+		break;
 	case CONF_BACKEND:
 	case CONF_NAME:
 		ASSERT(strlen(text) <= NAME_MAX_LEN);
@@ -573,6 +584,9 @@ conf_value_print(size_t row, const void *owner, struct buf *out)
 		break;
 	case CONF_CONFLICT:
 		buf_add_str(out, CONFLICTS[*(const enum on_conflict *)p]);
+		break;
+	case CONF_KIND:
+		buf_add_str(out, KINDS[*(const enum channel_kind *)p]);
 		break;
 	case CONF_BACKEND:
 	case CONF_NAME:

@@ -63,6 +63,12 @@ add_channel(struct buf *out, const struct store_channel_info *c)
 	buf_add_json(out, c->table);
 	buf_add_str(out, ",\"database\":");
 	buf_add_json(out, c->database);
+	buf_addf(out, ",\"kind\":\"%s\",\"keep_s\":",
+	    c->kind == CHANNEL_OF_HISTORY ? "history" : "rows");
+	if (c->kind == CHANNEL_OF_HISTORY)
+		buf_addf(out, "%llu", (unsigned long long)c->keep_ms / 1000);
+	else
+		buf_add_str(out, "null");
 	add_state(out, c);
 	add_number(out, "spool_rows", c->spool_rows);
 	add_number(out, "spool_bytes", c->spool_bytes);
@@ -71,6 +77,7 @@ add_channel(struct buf *out, const struct store_channel_info *c)
 	add_number(out, "rows_total", c->rows_total);
 	add_number(out, "committed_total", c->committed_total);
 	add_number(out, "quarantined_total", c->quarantined_total);
+	add_number(out, "missed_total", c->missed_total);
 	add_number(out, "duplicates_total", c->duplicates);
 	buf_add_str(out, ",\"last_commit\":");
 	api_add_time(out, c->last_commit_at);
@@ -249,6 +256,10 @@ api_rows(struct req *req)
 	    store_channel_find(req_store(req), req_param(req, "channel"));
 	if (r->body.channel == NULL) {
 		req_fail(req, ERR_CHANNEL_UNKNOWN);
+		return;
+	}
+	if (store_channel_is_closed(r->body.channel)) {
+		req_fail(req, ERR_CHANNEL_CLOSED);
 		return;
 	}
 	r->body.columns = store_channel_columns(r->body.channel);

@@ -454,6 +454,9 @@ piece_read(struct body *b, struct work_body *w, size_t item, struct span name)
 	if (r.channel == NULL)
 		return body_refuse(
 		    b, ERR_CHANNEL_UNKNOWN, "the name of a channel");
+	if (store_channel_is_closed(r.channel))
+		return body_refuse(b, ERR_CHANNEL_CLOSED,
+		    "a channel that takes rows of programs");
 	r.columns = store_channel_columns(r.channel);
 	if (r.columns == NULL)
 		return body_refuse(b, ERR_COLUMNS_UNKNOWN,

@@ -626,6 +626,7 @@ call_add_policy(struct call *c)
 	call_add_u64(c, p.retry_max_ms);
 	call_add_u64(c, id_random() % 1000000);
 	call_add_u64(c, p.lease_ms);
+	call_add(c, span_of(channels_history(c->store)));
 }
 
 struct call *

@@ -17,7 +17,7 @@
 #include "core/metrics.h"
 #include "store/reply.h"
 
-enum { NUMBERS = 12 };
+enum { NUMBERS = 13, MISSED_TELL_S = 60 };
 
 static void tick_on_timer(void *arg);
 static void floor_send(struct channel *ch);
@@ -188,6 +188,20 @@ store_check_conf(const struct conf *conf, struct buf *why)
 	return pg_check_conf(conf, why);
 }
 
+static void
+history_print(struct channels *all, const struct channel *ch)
+{
+	(void)snprintf(all->history, sizeof(all->history),
+	    "%s %" PRIu64 " %" PRIu64, ch->base, ch->conf->max_spool,
+	    ch->conf->max_spool_bytes);
+}
+
+const char *
+channels_history(const struct store *s)
+{
+	return s->channels->history;
+}
+
 enum err
 channels_init(struct store *s, struct buf *why)
 {
@@ -205,8 +219,11 @@ channels_init(struct store *s, struct buf *why)
 		return err;
 	all->items = xcalloc(conf->channel_count + 1, sizeof(*all->items));
 	all->dbs = xcalloc(conf->postgres_count + 1, sizeof(*all->dbs));
-	for (size_t i = 0; i < conf->channel_count; i++)
+	for (size_t i = 0; i < conf->channel_count; i++) {
 		all->items[all->count++] = channel_new(all, i);
+		if (conf->channels[i].kind == CHANNEL_OF_HISTORY)
+			history_print(all, all->items[i]);
+	}
 	return ERR_OK;
 }
 
@@ -276,6 +293,12 @@ const struct columns *
 store_channel_columns(const struct channel *ch)
 {
 	return ch->columns;
+}
+
+bool
+store_channel_is_closed(const struct channel *ch)
+{
+	return ch->conf->kind == CHANNEL_OF_HISTORY;
 }
 
 bool
@@ -457,6 +480,33 @@ metrics_set(const struct channel *ch, int64_t now)
 	metric_set_series(METRIC_CHANNEL_QUARANTINE, ch->slot, (double)n->bad);
 }
 
+/* Rows of a history are counted where all of them are known: at the schedd
+ * that brings them on. */
+static void
+history_count(struct channel *ch, const struct channel_numbers *now)
+{
+	const struct channel_numbers *n = &ch->numbers;
+	int64_t us = clock_mono_us();
+
+	if (ch->conf->kind != CHANNEL_OF_HISTORY || !n->are_known ||
+	    !now->is_ours)
+		return;
+	if (now->rows > n->rows)
+		metric_add_series(
+		    METRIC_CHANNEL_ROWS, ch->slot, now->rows - n->rows);
+	if (now->missed <= n->missed)
+		return;
+	metric_add_series(
+	    METRIC_CHANNEL_REFUSED, ch->slot, now->missed - n->missed);
+	if (us < ch->missed_us)
+		return;
+	ch->missed_us = us + (int64_t)MISSED_TELL_S * 1000000;
+	log_error("channel.missed",
+	    "error=E%03d channel=%s rows=%" PRIu64
+	    " hint=\"the spool is full: ended tasks are not in the history\"",
+	    err_info(channel_err(ch))->number, ch->conf->name, now->missed);
+}
+
 /* False when the reply has another shape. */
 static bool
 numbers_read(struct channel *ch, struct reply *c, bool with_owner)
@@ -486,6 +536,7 @@ numbers_read(struct channel *ch, struct reply *c, bool with_owner)
 		n.owner[text.len] = '\0';
 	}
 	text = reply_bytes(c);
+	n.missed = (uint64_t)reply_int(c, 0);
 	if (c->bad)
 		return false;
 	if (rows < 0) {
@@ -494,6 +545,7 @@ numbers_read(struct channel *ch, struct reply *c, bool with_owner)
 	}
 	n.rows = (uint64_t)rows;
 	n.are_known = true;
+	history_count(ch, &n);
 	ch->numbers = n;
 	floor_raise(ch, &n.at);
 	columns_remembered(ch, text);
@@ -615,6 +667,8 @@ channel_fill_info(const struct channel *ch, struct store_channel_info *out)
 	out->key = span_of(conf->key);
 	out->database = span_of(conf->database);
 	out->on_conflict = conf->on_conflict;
+	out->kind = conf->kind;
+	out->keep_ms = conf->keep_ms;
 	out->columns = ch->columns;
 	out->columns_from_database = conf->columns[0] == '\0';
 	forward_state(ch->forward, &out->state, &out->err, &out->reason);
@@ -631,6 +685,7 @@ channel_fill_info(const struct channel *ch, struct store_channel_info *out)
 	out->committed_total =
 	    n->rows_out > n->bad_total ? n->rows_out - n->bad_total : 0;
 	out->quarantined_total = n->bad_total;
+	out->missed_total = n->missed;
 	if (n->oldest_at > 0 && now > n->oldest_at)
 		out->oldest_s = (double)(now - n->oldest_at) / 1000;
 	out->duplicates = ch->duplicates;

@@ -14,7 +14,7 @@
 #include "store/channel_priv.h"
 #include "store/reply.h"
 
-enum { LEFT_MAX = 1000, NUMBERS = 12, NUMBER_BAD = 7 };
+enum { LEFT_MAX = 1000, NUMBERS = 13, NUMBER_BAD = 7 };
 
 struct left {
 	struct store *store;
@@ -29,7 +29,7 @@ left_tell(const char *name, struct reply *c)
 
 	/* As numbers_read has them. */
 	for (int i = 0; i < NUMBERS; i++) {
-		if (i == 5 || i >= 10)
+		if (i == 5 || i == 10 || i == 11)
 			(void)reply_bytes(c);
 		else
 			n[i] = reply_int(c, 0);

@@ -53,7 +53,7 @@ bool entry_parse(struct span text, uint64_t *ms, uint64_t *seq) MUST_CHECK;
 
 struct channel_numbers {
 	bool are_known;
-	uint64_t rows, bytes, rows_out, bytes_out, bad_total;
+	uint64_t rows, bytes, rows_out, bytes_out, bad_total, missed;
 	struct place at;
 	int64_t oldest_at; /* 0 = none waits */
 	uint64_t bad;      /* in the quarantine */
@@ -76,6 +76,7 @@ struct channel {
 	struct pg_db *db;
 	struct forward *forward;
 	struct place floor; /* the furthest known to be in a table */
+	int64_t missed_us;  /* when missing rows may be told again */
 	uint64_t duplicates;
 	int64_t last_commit_at;
 	unsigned slot; /* of its metrics; the same in all families */
@@ -91,6 +92,8 @@ struct channels {
 	bool is_asked; /* the numbers are */
 	bool is_closed;
 	struct list gathering;
+	/* Of kind history: its prefix, rows and bytes that may wait. */
+	char history[2 * NAME_MAX_LEN + 96];
 	struct post flush_post;
 	struct timer wait_timer;
 	size_t waiting;

@@ -132,6 +132,7 @@ slice_args(struct call *c, enum store_duty duty, uint32_t limit)
 		call_add_u64(c, p.max_attempts);
 		call_add_u64(c, limit);
 		call_add(c, SPAN(""));
+		call_add(c, span_of(channels_history(c->store)));
 		store_add_key(c->store, &c->args, "store");
 		c->argc++;
 		call_add_u64(c, BEAT_GAP_MS);

@@ -225,6 +225,7 @@ forward_on_down(
 	f->is_on_turn = false;
 	f->step = STEP_CATALOG;
 	f->has_fast = f->has_slow = false;
+	f->days.count = 0;
 	forward_reset(f);
 	timer_disarm(&f->timer);
 	(void)snprintf(
@@ -296,7 +297,7 @@ forward_next(struct forward *f)
 	build_next(f);
 	settle_send(f);
 	spool_read(f);
-	if (may_bring(f) && is_batch_ready(f))
+	if (may_bring(f) && (is_batch_ready(f) || days_are_due(f)))
 		pg_db_ask(ch->db, &f->link);
 }
 
@@ -358,11 +359,18 @@ forward_turn(struct forward *f)
 		forward_step(f);
 		return;
 	}
+	if (may_bring(f) && days_turn(f))
+		return;
 	if (f->cur == NULL) {
 		f->cur = f->next;
 		f->next = NULL;
 	}
 	if (f->cur == NULL || f->cur->count == 0 || !may_bring(f)) {
+		/* Nothing was ready: it was for days only. */
+		if (f->cur != NULL && f->cur->count == 0) {
+			batch_free(f->cur);
+			f->cur = NULL;
+		}
 		f->is_on_turn = false;
 		pg_db_done(f->ch->db);
 		return;

@@ -139,7 +139,8 @@ batch_refuse_all(struct batch *b, const char *state, const char *message)
 bool
 batch_is_full(const struct forward *f, const struct batch *b)
 {
-	return b->count >= f->limit || b->text.len >= BATCH_MAX_BYTES;
+	return b->count >= f->limit || b->text.len >= BATCH_MAX_BYTES ||
+	       b->days.count == DAYS_MAX;
 }
 
 static struct batch_row *
@@ -337,6 +338,7 @@ row_take(struct forward *f, struct batch *b, struct chunk *c)
 		state = row_decode(f, cells, n);
 	if (state == NULL) {
 		row_add(b, cells, n);
+		days_note(f, b, cells);
 		return true;
 	}
 	row->is_refused = true;

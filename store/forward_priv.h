@@ -58,6 +58,13 @@ struct batch_row {
 	bool is_refused;         /* before the database saw it */
 };
 
+/* Days of a history's rows. */
+enum { DAYS_MAX = 64, DAY_LEN = 10 /* 2026-11-26 */ };
+struct days {
+	char items[DAYS_MAX][DAY_LEN];
+	size_t count;
+};
+
 /* Rows that the database did not take, or never saw. */
 struct refused {
 	size_t row; /* index in the batch */
@@ -81,6 +88,7 @@ struct batch {
 	bool is_none;  /* its one row is refused: nothing of it is sent */
 	struct refused *refused;
 	size_t refused_count;
+	struct days days; /* of its rows, in a history */
 };
 
 struct forward {
@@ -100,6 +108,11 @@ struct forward {
 	bool can_copy;
 	unsigned copy_rest, copy_step;
 	struct buf copy; /* what is on its way */
+
+	/* a history */
+	size_t day_column;            /* which of the table's */
+	struct days days, days_asked; /* that have a partition; may have */
+	int64_t keep_us;              /* when old ones are dropped */
 
 	/* the spool */
 	struct place at, built; /* committed; in batches */
@@ -166,6 +179,16 @@ void sql_fast(struct buf *out, const struct forward *f);
 void sql_function(struct buf *out, const struct forward *f);
 void sql_slow(struct buf *out, const struct forward *f);
 void sql_position(struct buf *out, const struct forward *f);
+
+/* ---- forward_days.c --------------------------------------------------- */
+
+/* Notes the day of a row that was read into cells. */
+void days_note(
+    const struct forward *f, struct batch *b, const struct span *cells);
+/* Must something be done about days that are over? */
+bool days_are_due(const struct forward *f);
+/* Starts a statement that makes or drops partitions, if one is needed. */
+bool days_turn(struct forward *f);
 
 /* ---- forward_batch.c -------------------------------------------------- */
 

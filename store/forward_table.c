@@ -76,6 +76,8 @@ table_add(struct forward *f, const struct pg_result *r, size_t row)
 	c->cast = span_copy(pg_value(r, row, CAT_CAST));
 	c->fallback = span_copy(pg_value(r, row, CAT_DEFAULT));
 	c->is_key = store_channel_is_key(f->ch, name);
+	if (strcmp(c->name, "ended_at") == 0)
+		f->day_column = t->count - 1;
 }
 
 /* The columns of a table, as a channel has them that names none. */

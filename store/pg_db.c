@@ -14,6 +14,8 @@
 
 extern const unsigned char sql_001_position[];
 extern const size_t sql_001_position_len;
+extern const unsigned char sql_002_history[];
+extern const size_t sql_002_history_len;
 
 /* By number, as they are applied; the text is that of store/sql. */
 static const struct {
@@ -21,6 +23,7 @@ static const struct {
 	const unsigned char *text;
 } migrations[] = {
     {1, sql_001_position},
+    {2, sql_002_history},
 };
 
 enum { SQL_MAX = 256 * 1024, LOCK_KEY = 731905 };

@@ -33,6 +33,8 @@ const char *channel_state_name(enum channel_state state);
 struct store_channel_info {
 	struct span name, table, key, database;
 	enum on_conflict on_conflict;
+	enum channel_kind kind;
+	uint64_t keep_ms;              /* of a history */
 	const struct columns *columns; /* NULL = not known yet */
 	bool columns_from_database;
 	enum channel_state state;
@@ -46,7 +48,8 @@ struct store_channel_info {
 	uint64_t spool_rows, spool_bytes;
 	uint64_t quarantined; /* are there now */
 	uint64_t rows_total, committed_total, quarantined_total;
-	double oldest_s; /* how long the oldest row in the spool waits */
+	uint64_t missed_total; /* of a history: they had no room */
+	double oldest_s;       /* how long the oldest row in the spool waits */
 	/* of this process */
 	uint64_t duplicates;    /* rows whose key was there */
 	int64_t last_commit_at; /* 0 = none yet */
@@ -59,6 +62,8 @@ struct span store_channel_name(const struct channel *ch);
 /* What its rows may have; NULL while that is not known. Valid until the loop
  * runs again. */
 const struct columns *store_channel_columns(const struct channel *ch);
+/* Is it closed to rows of programs: the history? */
+bool store_channel_is_closed(const struct channel *ch);
 /* Is that column part of the key? */
 bool store_channel_is_key(const struct channel *ch, struct span column);
 /* For Retry-After: in how many seconds there may be room. */

@@ -143,6 +143,8 @@ struct call *call_work(struct queue *q);
 void call_work_send(struct queue *q);
 /* What work.lua and report_rows.lua take of the queue's policy. */
 void call_add_policy(struct call *c);
+/* channel.c: where the rows of ended tasks go, for history.lua; "" = nowhere */
+const char *channels_history(const struct store *s);
 void call_free(struct call *c);
 void batch_clear(struct store *s);
 void call_add(struct call *c, struct span s);

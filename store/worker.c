@@ -351,6 +351,7 @@ sweep_leases(struct sweep *w)
 		call_add_u64(c, p.max_attempts);
 		call_add_u64(c, SWEEP_WINDOW);
 		call_add_u64(c, w->cursor);
+		call_add(c, span_of(channels_history(s)));
 		if (sweep_add_names(w, c) > 0) {
 			call_send(c, SCRIPT_RECLAIM, sweep_on_leases, w);
 			call_free(c);

@@ -3,24 +3,26 @@
 -- goes to the front of its lane with its attempt counted, or to dead.
 -- KEYS: 1 the queue's key prefix.
 -- ARGV: 1 clock offset, 2 max_attempts, 3 limit (at most 1,000), 4 cursor
--- ('' = by lease end), 5.. workers; by lease end: 5 the store's hash, 6 a gap
--- of more ms between two signs of life is an outage, 7 for at most so many ms
--- after one no lease is taken back.
+-- ('' = by lease end), 5 where the history goes (history.lua), 6.. workers; by
+-- lease end: 6 the store's hash, 7 a gap of more ms between two signs of life
+-- is an outage, 8 for at most so many ms after one no lease is taken back.
 -- Reply: how many went to todo, how many to dead, the next cursor ('0' at the
 -- end), how many leases were lengthened by an outage. Atomic: a lease that was
 -- extended or reported meanwhile is not over.
 -- include common.lua
+-- include spool.lua
+-- include history.lua
 local ids, holders, next = {}, {}, '0'
 
 -- While workers could not reach us no lease ran on: one that ended meanwhile
 -- goes on for as long as that took, and nobody's is over until they have had
--- the time to come back: the lease's own length or ARGV[7], whichever is
+-- the time to come back: the lease's own length or ARGV[8], whichever is
 -- shorter. An outage that beat.lua has not noted yet stops us too.
 local function over_leases()
 	local doing, moved = base .. 'doing', {}
-	local s = call('HMGET', ARGV[5], 'beat', 'away', 'back')
+	local s = call('HMGET', ARGV[6], 'beat', 'away', 'back')
 	local away, back = (s[2] or 0) + ARGV[1], (s[3] or 0) + ARGV[1]
-	if s[1] and now - ARGV[1] - s[1] > tonumber(ARGV[6]) then return 0 end
+	if s[1] and now - ARGV[1] - s[1] > tonumber(ARGV[7]) then return 0 end
 	local late = call('ZRANGEBYSCORE', doing, '(' .. away, back, 'WITHSCORES',
 		'LIMIT', 0, ARGV[3])
 	for i = 1, #late, 2 do
@@ -35,7 +37,7 @@ local function over_leases()
 	for i = 1, #late, 2 do
 		local holder = call('HGET', base .. 'holder', late[i])
 		local taken = holder and holder:match('^%d+') or 0
-		if now >= back + math.min(ARGV[7], late[i + 1] - taken) then
+		if now >= back + math.min(ARGV[8], late[i + 1] - taken) then
 			local n = #ids + 1
 			ids[n], holders[n] = late[i], holder
 		end
@@ -48,11 +50,11 @@ if ARGV[4] == '' then
 	lengthened = over_leases()
 else
 	local silent, any = {}, false
-	for _, n in ipairs(call('HMGET', base .. 'held', unpack(ARGV, 5))) do
+	for _, n in ipairs(call('HMGET', base .. 'held', unpack(ARGV, 6))) do
 		any = any or n
 	end
 	if not any then return { 0, 0, next, 0 } end
-	for i = 5, #ARGV do silent[ARGV[i]] = true end
+	for i = 6, #ARGV do silent[ARGV[i]] = true end
 	local got = call('HSCAN', base .. 'holder', ARGV[4], 'COUNT', ARGV[3])
 	next = got[1]
 	for i = 1, #got[2], 2 do
@@ -81,6 +83,12 @@ for i = 1, #ids do
 			or 'nothing more was heard of worker ') .. worker
 			.. (ARGV[4] == '' and ' ended' or '')
 			.. ' in attempt ' .. n
+		if ARGV[5] ~= '' then
+			history_add({ id = id, state = 'dead', holder = holders[i],
+				worker = holders[i] and worker, attempts = n,
+				value = call('HGET', base .. 'task', id),
+				error = why[#why]:sub(8) })
+		end
 	else
 		back[#back + 1] = id
 	end
@@ -90,6 +98,7 @@ call('HSET', base .. 'retry', unpack(used))
 if #dead > 0 then
 	call('ZADD', base .. 'dead', unpack(dead))
 	call('HSET', base .. 'error', unpack(why))
+	if ARGV[5] ~= '' then history_end(ARGV[5]) end
 end
 release(ids, holders)
 count('reclaimed', #ids)

@@ -4,7 +4,7 @@ local max_attempts = tonumber(meta[1] or argv[2])
 local retry_base, retry_max = meta[2] or argv[3], meta[3] or argv[4]
 local stamp = FINISHED .. struct.pack('>I6', now)
 local id, what, who, n = {}, {}, {}, 0
-local at = 7
+local at, with_history = 8, argv[7] ~= ''
 while argv[at] ~= '' do
 	local worker, last = argv[at], n + argv[at + 1]
 	at = at + 2
@@ -18,7 +18,7 @@ at = at + 1
 
 -- include late.lua
 local done, values, results, gone, fails = {}, {}, {}, {}, {}
-local letters, ended, lost, d = {}, {}, 0, 0
+local letters, ended, lost, d, of = {}, {}, 0, 0, {}
 local holder = n > 0 and call('HMGET', base .. 'holder', unpack(id))
 for k = 1, n do
 	local i, h, worker, letter = id[k], holder[k], who[k], nil
@@ -39,7 +39,7 @@ for k = 1, n do
 		letters[k] = letter
 	elseif finished then
 		d = d + 1
-		done[d] = i
+		done[d], of[d] = i, k
 		values[d * 2 - 1], values[d * 2] = i, stamp .. worker
 		if what[k] ~= 'f' then
 			results[#results + 1], results[#results + 2] = i, what[k]:sub(2)
@@ -50,6 +50,17 @@ for k = 1, n do
 	end
 end
 
+if d > 0 and with_history then
+	local value = call('HMGET', base .. 'task', unpack(done))
+	local used = call('HMGET', base .. 'retry', unpack(done))
+	for j = 1, d do
+		local k = of[j]
+		history_add({ id = done[j], state = 'finish', worker = who[k],
+			value = value[j], holder = holder[k],
+			attempts = (used[j] or 0) + (holder[k] and 1 or 0),
+			result = what[k] ~= 'f' and what[k]:sub(2) })
+	end
+end
 if d > 0 then
 	call('RPUSH', base .. 'finish', unpack(done))
 	call('HSET', base .. 'task', unpack(values))
@@ -75,6 +86,11 @@ for f, k in ipairs(fails) do
 	if what[k]:byte() == 100 or used >= (own or max_attempts) then
 		call('ZADD', base .. 'dead', now, i)
 		letters[k], dead = 'x', dead + 1
+		if with_history then
+			history_add({ id = i, state = 'dead', worker = who[k],
+				value = call('HGET', base .. 'task', i), holder = holder[k],
+				attempts = used, error = what[k]:sub(2) })
+		end
 	else
 		local jitter = ((argv[5] + f * 7919) % 2001 - 1000) / 10000
 		local wait = math.min(retry_max, retry_base * 2 ^ (used - 1))
@@ -90,4 +106,5 @@ count('finished', d)
 count('failed', #fails)
 count('dead', dead)
 count('lease_lost', lost)
+if with_history then history_end(argv[7]) end
 local reply = { table.concat(letters), meta[4] and 1 or 0, 0, 0 }

@@ -1,7 +1,7 @@
 #!lua
 -- Takes in one worker's report together with the rows that it brings.
 -- KEYS: 1 the queue's key prefix.
--- ARGV: 1 to 6 as work.lua; 7 worker, 8 number of items, then the items as
+-- ARGV: 1 to 7 as work.lua; 8 worker, 9 number of items, then the items as
 -- there, and ''; then rows, for each piece: the channel's key prefix, rows and
 -- bytes that may wait there, the item that brings them (from 1 on; 0: the
 -- report as a whole), how many they are, and they as JSON with commas between.
@@ -12,10 +12,11 @@
 -- Atomic: a task is finished and its rows are in the spool, or neither.
 -- include common.lua
 -- include spool.lua
+-- include history.lua
 local argv = ARGV
 local meta = call('HMGET', base .. 'meta', 'max_attempts', 'retry_base_ms',
 	'retry_max_ms', 'paused', 'lease_ms')
-local held, first = {}, 10 + 2 * argv[8]
+local held, first = {}, 11 + 2 * argv[9]
 
 local sums = {}
 for p = first, #argv, 6 do

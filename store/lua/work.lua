@@ -3,7 +3,8 @@
 -- a turn of the loop asks of one queue.
 -- KEYS: 1 the queue's key prefix.
 -- ARGV: 1 clock offset, 2 max_attempts, 3 retry_base_ms, 4 retry_max_ms, 5 a
--- random number for the jitter, 6 lease in ms; then reports: worker, number
+-- random number for the jitter, 6 lease in ms, 7 where the history goes
+-- (history.lua); then reports: worker, number
 -- of items and for each item id, and f finished, e failed, or d failed for
 -- good with the result or error behind it. Then '' and, for each taker,
 -- worker, count, lease in ms ('' = the queue's), request id ('' = none). At
@@ -18,6 +19,8 @@
 -- id that leaves a lane is in doing, under a lease, with its holder; the
 -- attempt is retry + 1, so nothing is written for it.
 -- include common.lua
+-- include spool.lua
+-- include history.lua
 local argv, argc = ARGV, #ARGV
 local meta = call('HMGET', base .. 'meta', 'max_attempts', 'retry_base_ms',
 	'retry_max_ms', 'paused', 'lease_ms', 'holes:todo:high',

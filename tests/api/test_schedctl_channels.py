@@ -33,6 +33,7 @@ def test_channel_ls_and_show(client):
     shown = client.ctl("channel", "show", "pages")
     assert shown.code == 0 and "refused rows    3 of at most" in shown.out and "columns" in shown.out
     assert client.ctl("channel", "show", "pages", "--json").json["key"] == "id"
+    assert "kind            rows" in shown.out and "kept" not in shown.out
     missing = client.ctl("channel", "show", "nope")
     assert missing.code == 1 and "E600 CHANNEL_UNKNOWN" in missing.err
     assert client.ctl("channel", "show", "a,b").code == 2

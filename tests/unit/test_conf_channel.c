@@ -156,6 +156,41 @@ test_what_encrypted_columns_must_be(void **state)
 }
 
 static void
+test_a_history_is_ours(void **state)
+{
+	struct conf *c = load_ok("[channel \"h\"]\nkind=history\nkeep=3d\n"
+				 "[channel \"r\"]\ntable=t\n",
+	    no_args);
+
+	(void)state;
+	assert_int_equal(c->channels[0].kind, CHANNEL_OF_HISTORY);
+	assert_int_equal(c->channels[0].keep_ms, 3 * 86400000ll);
+	assert_string_equal(c->channels[0].table, "schedd.history");
+	assert_int_equal(c->channels[1].kind, CHANNEL_OF_ROWS);
+	conf_free(c);
+	assert_fails("[channel \"h\"]\nkind=history\ntable=t\n", ERR_CONF_VALUE,
+	    "a.conf:3: [channel \"h\"] table: expected nothing: a history has "
+	    "the table schedd.history");
+	assert_fails("[channel \"h\"]\nkind=history\ncolumns=a:text\n",
+	    ERR_CONF_VALUE,
+	    "a.conf:3: [channel \"h\"] columns: expected nothing: a history "
+	    "has columns of its own");
+	assert_fails("[channel \"h\"]\nkind=history\nkey=id\n", ERR_CONF_VALUE,
+	    "a.conf:3: [channel \"h\"] key: expected nothing: a history keeps "
+	    "all rows");
+	assert_fails("[channel \"g\"]\nkind=history\n"
+		     "[channel \"h\"]\nkind=history\n",
+	    ERR_CONF_VALUE,
+	    "a.conf:2: [channel \"g\"] kind: expected rows, as another channel "
+	    "is the history");
+	assert_arg_fails("--channel.a.kind=log", ERR_CONF_VALUE,
+	    "--channel.a.kind: expected rows or history, got \"log\"");
+	assert_arg_fails("--channel.a.keep=1h", ERR_CONF_VALUE,
+	    "--channel.a.keep: expected a time from 1d to 36500d, "
+	    "got \"1h\"");
+}
+
+static void
 test_channels_stay_as_they_are(void **state)
 {
 	char *args[] = {
@@ -185,6 +220,7 @@ main(void)
 	    TEST(test_channels_and_databases),
 	    TEST(test_what_channels_must_say),
 	    TEST(test_what_encrypted_columns_must_be),
+	    TEST(test_a_history_is_ours),
 	    TEST(test_channels_stay_as_they_are),
 	};
 

@@ -241,7 +241,7 @@ test_the_example_shows_what_is_right(void **state)
 	}
 	c = load_ok(text, no_args);
 	assert_int_equal(c->queue_count, 1);
-	assert_int_equal(c->channel_count, 1);
+	assert_int_equal(c->channel_count, 2);
 	named = 0;
 	for (size_t i = 0; i < c->source_count; i++) {
 		const struct conf_source *s = &c->sources[i];
