@@ -527,6 +527,8 @@ copy_failed(struct forward *f, const struct pg_result *r)
 		batch_failed(f, r);
 		return;
 	}
+	if (days_are_gone(f, r->state))
+		return;
 	f->cur->no_copy = true;
 	if (strcmp(r->state, "23505") == 0)
 		copy_collided(f);

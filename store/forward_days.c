@@ -135,6 +135,16 @@ days_on_done(const struct pg_result *r, void *arg)
 	forward_next(f);
 }
 
+bool
+days_are_gone(struct forward *f, const char *state)
+{
+	if (!is_history(f) || f->cur->has_days || strcmp(state, "23514") != 0)
+		return false;
+	f->days.count = 0;
+	f->cur->has_days = true;
+	return true;
+}
+
 /* ---- how long they stay ----------------------------------------------- */
 
 bool

@@ -89,6 +89,7 @@ struct batch {
 	struct refused *refused;
 	size_t refused_count;
 	struct days days; /* of its rows, in a history */
+	bool has_days;    /* they were made once more */
 };
 
 struct forward {
@@ -187,6 +188,9 @@ void days_note(
     const struct forward *f, struct batch *b, const struct span *cells);
 /* Must something be done about days that are over? */
 bool days_are_due(const struct forward *f);
+/* A batch failed like that: was a partition taken away? Then it is made again,
+ * once. */
+bool days_are_gone(struct forward *f, const char *state);
 /* Starts a statement that makes or drops partitions, if one is needed. */
 bool days_turn(struct forward *f);
 

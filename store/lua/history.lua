@@ -48,7 +48,7 @@ local function history_add(t)
 	local function add(name, text)
 		row[#row + 1] = ',"' .. name .. '":' .. text
 	end
-	if t.value and t.value:byte() < 128 then
+	if t.value and #t.value >= 4 and t.value:byte() < 128 then
 		local s = struct.unpack('>I4', t.value)
 		add('pushed_at', iso((s + 1577836800) * 1000))
 	end

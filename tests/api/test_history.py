@@ -145,6 +145,21 @@ def test_old_days_go(place, clean):
     assert days(clean) == ["schedd.history_" + clean.one("SELECT to_char(current_date - 1, 'YYYYMMDD')")]
 
 
+def test_a_day_that_somebody_dropped(place, clean):
+    client = open_history(place, clean)
+    queue = client.queue("q")
+    for n in range(2):
+        queue.push(f"t{n}")
+        queue.take_ids()
+        queue.post("report", {"worker": "w1", "finished": [f"t{n}"]})
+        wait_until(lambda n=n: rows(clean) == [[f"t{n}"]], what="the row")
+        wait_empty(client, "h")
+        if n == 0:
+            for day in days(clean):
+                clean.sql(f"DROP TABLE {day}")
+    assert quarantine(client, "h") == []
+
+
 def test_a_database_that_is_away_for_days(place, own):
     """Rows of several days come at once."""
     client = open_history(place, own)

@@ -53,7 +53,7 @@ MUTANTS = {
         [
             (
                 "store/lua/reclaim.lua",
-                "if now >= back + math.min(ARGV[7], late[i + 1] - taken) then",
+                "if now >= back + math.min(ARGV[8], late[i + 1] - taken) then",
                 "if true then",
             )
         ],
