@@ -88,8 +88,9 @@ void api_add_pieces(
     struct buf *out, const struct store_rows_piece *pieces, size_t n);
 /* Lets the body's rows go to the channels that the caller may use. */
 void api_allow_rows(struct req *req, struct body *b);
-/* SPOOL_FULL: says so, and when to come again. */
+/* SPOOL_FULL: says so, and when to come again; the other only when. */
 void api_fail_full(struct req *req, const struct channel *ch);
+void api_retry_full(struct req *req, const struct channel *ch);
 /* "todo":1,... of the six states, without braces. */
 void api_add_counts(struct buf *out, const uint64_t *counts);
 /* "pushed":1.500,... of the four rates, without braces. */

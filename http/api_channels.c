@@ -9,6 +9,7 @@
 
 enum { WHAT_MAX = 32 * 1024, WAIT_DEFAULT_S = 30, WAIT_MAX_S = 60 };
 
+static audit_go_fn pausing_on_begun;
 static store_channel_cb channel_on_read, channel_on_set;
 static store_rows_cb rows_on_stored;
 
@@ -152,22 +153,55 @@ channel_on_read(enum err err, const struct store_channel_info *info, void *arg)
 
 /* ---- pausing ---------------------------------------------------------- */
 
+struct pausing {
+	struct req *req;
+	struct channel *channel;
+	bool paused;
+};
+
+static void
+pausing_describe(struct buf *what, const struct req *req)
+{
+	api_add_member(what, "channel", req_param(req, "channel"));
+	buf_add_str(what, ",\"change\":");
+	buf_add_span(what, req_body(req));
+}
+
 void
 api_channels_set(struct req *req)
 {
-	struct channel *ch =
-	    store_channel_find(req_store(req), req_param(req, "channel"));
+	struct pausing *pausing = req_alloc(req, sizeof(*pausing));
 	struct channel_body change;
+	struct buf what;
 	struct body b;
 
+	pausing->req = req;
+	pausing->channel =
+	    store_channel_find(req_store(req), req_param(req, "channel"));
 	api_body(req, &b);
-	if (ch == NULL)
+	if (pausing->channel == NULL) {
 		req_fail(req, ERR_CHANNEL_UNKNOWN);
-	else if (body_read_channel(&b, &change) != ERR_OK)
+		return;
+	}
+	if (body_read_channel(&b, &change) != ERR_OK) {
 		api_refuse(req, &b);
-	else
-		store_channel_pause(
-		    req_store(req), ch, change.paused, channel_on_set, req);
+		return;
+	}
+	pausing->paused = change.paused;
+	buf_init(&what, WHAT_MAX);
+	pausing_describe(&what, req);
+	audit_begin(
+	    req, "channel.set", buf_span(&what), pausing_on_begun, pausing);
+	buf_clear(&what);
+}
+
+static void
+pausing_on_begun(void *arg)
+{
+	struct pausing *pausing = arg;
+
+	store_channel_pause(req_store(pausing->req), pausing->channel,
+	    pausing->paused, channel_on_set, pausing->req);
 }
 
 static void
@@ -178,9 +212,7 @@ channel_on_set(enum err err, const struct store_channel_info *info, void *arg)
 	struct buf what;
 
 	buf_init(&what, WHAT_MAX);
-	api_add_member(&what, "channel", req_param(req, "channel"));
-	buf_add_str(&what, ",\"change\":");
-	buf_add_span(&what, req_body(req));
+	pausing_describe(&what, req);
 	if (err == ERR_OK)
 		add_channel(req_out(req), info);
 	audit_end(req, &end, buf_span(&what));
@@ -195,13 +227,19 @@ struct rows {
 };
 
 void
-api_fail_full(struct req *req, const struct channel *ch)
+api_retry_full(struct req *req, const struct channel *ch)
 {
 	char seconds[16];
 
 	(void)snprintf(
 	    seconds, sizeof(seconds), "%u", store_channel_retry_s(ch));
 	req_set_header(req, "Retry-After", seconds);
+}
+
+void
+api_fail_full(struct req *req, const struct channel *ch)
+{
+	api_retry_full(req, ch);
 	req_failf(req, ERR_SPOOL_FULL, "channel '%.*s'",
 	    SPAN_ARG(store_channel_name(ch)));
 }

@@ -12,6 +12,7 @@ enum {
 	IDS_TOLD = 100
 };
 
+static audit_go_fn edit_on_begun, act_on_begun;
 static store_bad_cb page_on_read, row_on_read;
 static store_bad_act_cb act_on_done;
 static store_bad_edit_cb edit_on_done;
@@ -109,10 +110,27 @@ row_on_read(enum err err, const struct store_bad_page *page, void *arg)
 
 /* ---- mending ---------------------------------------------------------- */
 
+struct edit {
+	struct req *req;
+	struct channel *channel;
+	struct span row;
+};
+
+/* The audit trail is told which row, not what is in it. */
+static void
+edit_describe(struct buf *what, const struct req *req)
+{
+	api_add_member(what, "channel", req_param(req, "channel"));
+	buf_add_char(what, ',');
+	api_add_member(what, "id", req_param(req, "id"));
+}
+
 void
 api_bad_edit(struct req *req)
 {
+	struct edit *edit = req_alloc(req, sizeof(*edit));
 	struct rows_body row = {.channel = channel_of(req)};
+	struct buf what;
 	struct body b;
 
 	if (row.channel == NULL)
@@ -123,14 +141,29 @@ api_bad_edit(struct req *req)
 		return;
 	}
 	api_body(req, &b);
-	if (body_read_row(&b, &row) != ERR_OK)
+	if (body_read_row(&b, &row) != ERR_OK) {
 		api_refuse(req, &b);
-	else
-		store_bad_edit(req_store(req), row.channel,
-		    req_param(req, "id"), row.rows[0], edit_on_done, req);
+		return;
+	}
+	edit->req = req;
+	edit->channel = row.channel;
+	edit->row = row.rows[0];
+	buf_init(&what, WHAT_MAX);
+	edit_describe(&what, req);
+	audit_begin(
+	    req, "quarantine.edit", buf_span(&what), edit_on_begun, edit);
+	buf_clear(&what);
 }
 
-/* The audit trail is told which row, not what is in it. */
+static void
+edit_on_begun(void *arg)
+{
+	struct edit *edit = arg;
+
+	store_bad_edit(req_store(edit->req), edit->channel,
+	    req_param(edit->req, "id"), edit->row, edit_on_done, edit->req);
+}
+
 static void
 edit_on_done(enum err err, void *arg)
 {
@@ -139,9 +172,7 @@ edit_on_done(enum err err, void *arg)
 	struct buf what;
 
 	buf_init(&what, WHAT_MAX);
-	api_add_member(&what, "channel", req_param(req, "channel"));
-	buf_add_char(&what, ',');
-	api_add_member(&what, "id", req_param(req, "id"));
+	edit_describe(&what, req);
 	if (err == ERR_OK) {
 		buf_add_str(req_out(req), "{\"id\":");
 		buf_add_json(req_out(req), req_param(req, "id"));
@@ -160,50 +191,19 @@ struct act {
 	struct channel *channel;
 };
 
-static void
-act_start(struct req *req, enum store_bad_act how)
+static const char *
+act_name(const struct act *act)
 {
-	struct act *act = req_alloc(req, sizeof(*act));
-	struct store_bad_filter filter = {0};
-	struct body b;
-
-	act->req = req;
-	act->act = how;
-	act->channel = channel_of(req);
-	if (act->channel == NULL)
-		return;
-	api_body(req, &b);
-	if (body_read_bad(&b, &act->body) != ERR_OK) {
-		api_refuse(req, &b);
-		return;
-	}
-	filter.ids = act->body.ids;
-	filter.id_count = act->body.id_count;
-	filter.sqlstate = act->body.sqlstate;
-	filter.after = act->body.after;
-	store_bad_act(
-	    req_store(req), act->channel, how, &filter, act_on_done, act);
-}
-
-void
-api_bad_retry(struct req *req)
-{
-	act_start(req, STORE_BAD_RETRY);
-}
-
-void
-api_bad_purge(struct req *req)
-{
-	act_start(req, STORE_BAD_DROP);
+	return act->act == STORE_BAD_RETRY ? "quarantine.retry"
+					   : "quarantine.purge";
 }
 
 static void
-act_describe(struct buf *what, const struct act *act, uint64_t count)
+act_describe(struct buf *what, const struct act *act)
 {
 	const struct bad_body *body = &act->body;
 
 	api_add_member(what, "channel", req_param(act->req, "channel"));
-	buf_addf(what, ",\"count\":%llu", (unsigned long long)count);
 	if (body->sqlstate.len > 0) {
 		buf_add_char(what, ',');
 		api_add_member(what, "sqlstate", body->sqlstate);
@@ -220,19 +220,64 @@ act_describe(struct buf *what, const struct act *act, uint64_t count)
 }
 
 static void
+act_start(struct req *req, enum store_bad_act how)
+{
+	struct act *act = req_alloc(req, sizeof(*act));
+	struct buf what;
+	struct body b;
+
+	act->req = req;
+	act->act = how;
+	act->channel = channel_of(req);
+	if (act->channel == NULL)
+		return;
+	api_body(req, &b);
+	if (body_read_bad(&b, &act->body) != ERR_OK) {
+		api_refuse(req, &b);
+		return;
+	}
+	buf_init(&what, WHAT_MAX);
+	act_describe(&what, act);
+	audit_begin(req, act_name(act), buf_span(&what), act_on_begun, act);
+	buf_clear(&what);
+}
+
+static void
+act_on_begun(void *arg)
+{
+	struct act *act = arg;
+	const struct store_bad_filter filter = {
+	    .ids = act->body.ids,
+	    .id_count = act->body.id_count,
+	    .sqlstate = act->body.sqlstate,
+	    .after = act->body.after,
+	};
+
+	store_bad_act(req_store(act->req), act->channel, act->act, &filter,
+	    act_on_done, act);
+}
+
+void
+api_bad_retry(struct req *req)
+{
+	act_start(req, STORE_BAD_RETRY);
+}
+
+void
+api_bad_purge(struct req *req)
+{
+	act_start(req, STORE_BAD_DROP);
+}
+
+static void
 act_on_done(enum err err, uint64_t count, struct span after, void *arg)
 {
 	struct act *act = arg;
-	struct audit_end end = {act->act == STORE_BAD_RETRY
-				    ? "quarantine.retry"
-				    : "quarantine.purge",
-	    200, err, false, NULL};
+	struct audit_end end = {act_name(act), 200, err, false, NULL};
 	struct buf what, *out = req_out(act->req);
 
-	if (err == ERR_SPOOL_FULL) {
-		api_fail_full(act->req, act->channel);
-		return;
-	}
+	if (err == ERR_SPOOL_FULL)
+		api_retry_full(act->req, act->channel);
 	if (err == ERR_OK) {
 		buf_addf(out,
 		    "{\"count\":%llu,\"after\":", (unsigned long long)count);
@@ -240,7 +285,8 @@ act_on_done(enum err err, uint64_t count, struct span after, void *arg)
 		buf_add_char(out, '}');
 	}
 	buf_init(&what, WHAT_MAX);
-	act_describe(&what, act, count);
+	act_describe(&what, act);
+	buf_addf(&what, ",\"count\":%llu", (unsigned long long)count);
 	audit_end(act->req, &end, buf_span(&what));
 	buf_clear(&what);
 }
