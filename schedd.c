@@ -5,6 +5,7 @@
  */
 
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,11 @@
 #include "http/server.h"
 #include "janitor/janitor.h"
 #include "store/store.h"
+
+/* Larger pieces of memory are mapped one by one: without a limit the C library
+ * learns to take them from the heap, where small ones keep them from being
+ * given back. */
+enum { MAPPED_FROM = 256 * 1024 };
 
 struct program {
 	const char *conf_file;
@@ -466,6 +472,7 @@ main(int argc, char **argv)
 		free(p.settings);
 		return exit_status(err);
 	}
+	(void)mallopt(M_MMAP_THRESHOLD, MAPPED_FROM);
 	buf_init(&why, 4096);
 	err =
 	    conf_load(&p.conf, p.conf_file, p.settings, p.setting_count, &why);

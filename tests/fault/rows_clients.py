@@ -165,7 +165,7 @@ def capped(run, schedd):
         for _ in range(2600):
             socks.append(Raw(schedd.addr, timeout=5))
         last = socks[-1]
-        last.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        last.send("GET /v1/version HTTP/1.1\r\nHost: localhost\r\n\r\n")
         try:
             refused = last.receive().status
         except (OSError, EOFError):

@@ -299,6 +299,7 @@ def m1(run):
     run.findings += checks.k1_total(events, {"finish": checks.ids_of(events, "finish", "ok")})
     run.findings += checks.k2_finality(events) + checks.k3_bound(events, 3)
     history.close()
+    filler.client.close()
     run.gap(run.finish(redis), 2)
 
 
