@@ -406,6 +406,8 @@ test_store_away(void **state)
 	assert_shows(&t, 80, 24, "takes no pushes: Redis\\x1b[2J is away\n");
 	assert_shows(&t, 80, 24, "Store    not ready  ");
 	assert_shows(&t, 80, 24, "janitor not run yet");
+	assert_shows(&t, 80, 24, "no queues are known yet\n");
+	t.data.server.ready = true;
 	assert_shows(&t, 80, 24, "no queues yet\n");
 	press(&t, "\t");
 	assert_shows(&t, 80, 24, "not told: E403 \\x1b[1m\n");
