@@ -113,6 +113,38 @@ version_is_bad(struct span version)
 	return str_to_u64(major, &n) && n < REDIS_MAJOR_MIN;
 }
 
+/*
+ * Switched on, the log begins with a file that is written in the background:
+ * until that is whole, nothing of the log would be read again. INFO says the
+ * same of a log that is only being rewritten, so it counts only when we saw
+ * that there was none.
+ */
+static void
+aof_look(struct redis_conn *c, const struct redisReply *reply)
+{
+	struct span enabled = info_field(reply, "aof_enabled");
+
+	if (enabled.len > 0)
+		c->check.has_log =
+		    span_is(enabled, "1") &&
+		    span_is(
+			info_field(reply, "aof_rewrite_in_progress"), "0") &&
+		    span_is(info_field(reply, "aof_rewrite_scheduled"), "0") &&
+		    span_is(
+			info_field(reply, "aof_last_bgrewrite_status"), "ok");
+}
+
+/* Of CONFIG GET, which is asked behind INFO. */
+static void
+aof_judge(struct redis_conn *c, const char *appendonly)
+{
+	struct check *k = &c->check;
+	bool is_off = appendonly == NULL || strcmp(appendonly, "yes") != 0;
+
+	k->has_log = k->has_log && !is_off;
+	k->was_off = is_off || (k->was_off && !k->has_log);
+}
+
 bool
 check_on_info(struct redis_conn *c, const struct redisReply *reply)
 {
@@ -139,6 +171,7 @@ check_on_info(struct redis_conn *c, const struct redisReply *reply)
 		metric_set(METRIC_REDIS_MEMORY, (double)used);
 	if (str_to_u64(info_field(reply, "maxmemory"), &max))
 		metric_set(METRIC_REDIS_MEMORY_MAX, (double)max);
+	aof_look(c, reply);
 	c->check.is_replica = span_is(info_field(reply, "role"), "slave");
 	fresh_on_info(c, reply);
 	return true;
@@ -176,6 +209,7 @@ config_judge(
 {
 	const char *priority = config_value(reply, "replica-priority");
 
+	aof_judge(c, config_value(reply, "appendonly"));
 	c->check.priority = priority != NULL ? strtoll(priority, NULL, 10) : -1;
 	for (size_t i = 0; i < COUNT_OF(rules); i++) {
 		const char *value = config_value(reply, rules[i].name);
@@ -343,6 +377,12 @@ check_judge_settings(const struct redis_conn *c, char *dst, size_t size)
 		    "redis.main.confirm is %s, but %.320s: change that, or "
 		    "ask for less with redis.main.confirm = memory",
 		    level_names[k->level], k->settings);
+	else if (k->was_off && k->level != CONFIRM_MEMORY)
+		snprintf(dst, size,
+		    "redis.main.confirm is %s, but Redis has no whole log yet: "
+		    "appendonly was switched on, and the first file is being "
+		    "written",
+		    level_names[k->level]);
 	else if (priorities_differ(c))
 		snprintf(dst, size,
 		    "redis.main.confirm is replicated, but replica-priority "
@@ -558,7 +598,8 @@ check_on_again(void *arg)
 	resp_add_str(&args, "server");
 	resp_add_str(&args, "replication");
 	resp_add_str(&args, "memory");
-	redis_conn_command(c, REDIS_READ, &args, 4, check_on_info_reply, c);
+	resp_add_str(&args, "persistence");
+	redis_conn_command(c, REDIS_READ, &args, 5, check_on_info_reply, c);
 	buf_init(&args, ARGS_MAX);
 	argc = check_add_config(&args);
 	redis_conn_command(

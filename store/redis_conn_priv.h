@@ -86,6 +86,8 @@ struct check {
 	enum confirm level;             /* never CONFIRM_AUTO */
 	char settings[CONN_REASON_MAX]; /* what is wrong with them; "" */
 	int64_t priority; /* replica-priority of this one; -1: not told */
+	bool was_off;     /* appendonly; its log is not known to be whole yet */
+	bool has_log;     /* INFO said since that it is */
 	bool is_replica;
 	bool is_short; /* too few replicas confirmed the last WAIT */
 	int64_t short_since_us;

@@ -111,6 +111,34 @@ def test_private_redis_has_no_replicas(place):
     assert "redis.main.confirm" in refused.tail()
 
 
+def test_a_log_that_is_not_whole_yet(place):
+    """Switched on, it begins with a file that is written in the background: what
+    is acknowledged after that is there when Redis was killed."""
+    redis = place.redis()
+    schedd = place.schedd(settings_of(redis))
+    with schedd.client() as client:
+        queue = client.queue("q")
+        for batch in range(3):
+            queue.push_many([f"old-{batch}-{n}" for n in range(1000)])
+        redis.do("CONFIG", "SET", "appendonly", "no")
+        schedd.wait_log("redis.weak")
+        redis.do("CONFIG", "SET", "rdb-key-save-delay", "500000")
+        redis.do("CONFIG", "SET", "appendonly", "yes")
+        wait_until(
+            lambda: "first file" in str(client.get("/readyz").json), what="the reason"
+        )
+        assert b"aof_rewrite_in_progress:1" in redis.do("INFO", "persistence")
+        queue.post("tasks", {"id": "a", "payload": 1}).refused(503, "STORE_WEAK")
+        redis.do("CONFIG", "SET", "rdb-key-save-delay", "0")
+        schedd.wait_log("redis.strong", limit=60)
+        assert b"aof_rewrite_in_progress:0" in redis.do("INFO", "persistence")
+        assert queue.push("b")["queued"] == 1
+        redis.kill()
+        redis.start()
+        wait_until(lambda: client.get("/readyz").status == 200, what="it to be back")
+        assert queue.state("b") == "todo" and queue.state("a") == "gone"
+
+
 def test_settings_that_change_while_it_runs(place):
     """Changes are refused with a reason, reading goes on, and all is well
     again when Redis is."""
