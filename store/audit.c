@@ -20,7 +20,12 @@
 #include "core/secret.h"
 #include "store/reply.h"
 
-enum { PENDING_MAX = 1000, AGAIN_MS = 500, HASH_LEN = AUDIT_HASH_LEN };
+enum {
+	PENDING_MAX = 1000,
+	AGAIN_MS = 500,
+	TRUSTED_MAX = 10,
+	HASH_LEN = AUDIT_HASH_LEN
+};
 
 _Static_assert(HASH_LEN == 2 * DIGEST_LEN, "a hash in hex");
 
@@ -42,8 +47,9 @@ struct audit {
 	struct audit_tip lost;   /* one that was not found again; "" = none */
 	char hash[HASH_LEN + 1]; /* of the entry that is being written */
 	struct timer timer;
-	uint64_t made; /* intents, to tell them apart */
-	uint64_t open; /* of them, as far as we know in Redis */
+	uint64_t made;    /* intents, to tell them apart */
+	uint64_t open;    /* of them, as far as we know in Redis */
+	unsigned trusted; /* signs of life since it was not gone by */
 	bool is_adopting;
 };
 
@@ -391,8 +397,12 @@ audit_adopt(struct store *s, uint64_t open)
 	struct audit *a = s->audit;
 	struct buf args;
 
-	if (open == a->open || open == 0 || a->is_adopting || s->closing)
+	if (open == 0 || a->is_adopting || s->closing)
 		return;
+	/* Our own count may be off, by a reply that was lost. */
+	if (open == a->open && ++a->trusted < TRUSTED_MAX)
+		return;
+	a->trusted = 0;
 	a->is_adopting = true;
 	store_key(s, &args);
 	resp_add_str(&args, beat_id(s));
