@@ -22,6 +22,10 @@ from server import Schedd, merged, wait_until
 # Short times where a test would have to wait for them otherwise.
 QUICK = {"janitor": {"interval": "100ms"}}
 
+# By test_acl: every Redis has schedd as the user of etc/redis-acl.conf, and no
+# schedd has one of its own.
+UNDER_ACL = bool(os.environ.get("UNDER_ACL"))
+
 _serial = itertools.count(1)
 
 
@@ -46,6 +50,8 @@ class Place:
     def schedd(self, settings=None, start=True, ready=True, **options):
         """Starts one schedd with QUICK and the settings."""
         options.setdefault("folder", self.new_folder())
+        if UNDER_ACL and "url" not in (settings or {}).get('redis "main"', {}):
+            settings = merged(settings, self.redis().settings())
         one = Schedd(settings=merged(QUICK, settings), **options)
         self.schedds.append(one)
         if start:
@@ -54,6 +60,8 @@ class Place:
 
     def redis(self, kind=Redis, **options):
         """Starts one redis-server."""
+        if UNDER_ACL and kind is Redis and not options.get("password"):
+            kind = AclRedis
         one = kind(self.new_folder(), **options)
         self.redises.append(one)
         return one.start()
@@ -126,11 +134,7 @@ def _module_place():
 @pytest.fixture(scope="module", name="schedd")
 def _schedd(request, _module_place):
     """One schedd for the tests of a file; its SETTINGS are laid over QUICK."""
-    settings = getattr(request.module, "SETTINGS", None)
-    if os.environ.get("UNDER_ACL"):  # by test_acl
-        redis = _module_place.redis(kind=AclRedis)
-        settings = merged(settings, redis.settings())
-    return _module_place.schedd(settings)
+    return _module_place.schedd(getattr(request.module, "SETTINGS", None))
 
 
 @pytest.fixture(name="place")

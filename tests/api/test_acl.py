@@ -13,7 +13,10 @@ from redisproc import AclRedis, RedisError
 
 # What together uses every script and command; the files start their schedd
 # on such a Redis where UNDER_ACL says so.
-PART = ("life", "push", "take", "report", "queues", "admin")
+PART = (
+    "life", "push", "take", "report", "queues", "admin", "tokens", "audit",
+    "repair", "workers", "generation", "longpoll", "request_ids", "queue_remove",
+)  # fmt: skip
 
 FORBIDDEN = [
     "FLUSHALL", "FLUSHDB", "KEYS *", "SCAN 0", "RANDOMKEY", "DBSIZE",

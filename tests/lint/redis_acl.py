@@ -4,9 +4,10 @@ import re
 
 from _common import both_ways, files, finish, no_comments, text
 
-# A command in a script: call('HGET', ...), call(front and 'LPUSH' or 'RPUSH'.
-IN_LUA = re.compile(r"call\(([^,()]*'[A-Z]+')")
+# In a script each word in capitals is a command, wherever it stands (it may be
+# chosen before it is called), or one of these that go with a command.
 WORD = re.compile(r"'([A-Z]+)'")
+OPTIONS = {"CH", "COUNT", "LIMIT", "LT", "REV", "WITHSCORES", "XX"}
 # What the connections say themselves: the first word of each command, and the
 # second one of those that are a family. SENTINEL is said to others.
 IN_C = re.compile(
@@ -23,8 +24,8 @@ NOT_OURS = {"SENTINEL"}
 def used():
     names = set()
     for rel in files(".lua", under=("store",)):
-        for found in IN_LUA.findall(re.sub(r"--.*", "", text(rel))):
-            names |= {word.lower() for word in WORD.findall(found)}
+        words = set(WORD.findall(re.sub(r"--.*", "", text(rel))))
+        names |= {word.lower() for word in words - OPTIONS}
     for rel in files(".c", under=("store",)):
         names |= {word.lower() for word in IN_TEXT.findall(no_comments(rel))}
         for first, second in IN_C.findall(no_comments(rel)):
