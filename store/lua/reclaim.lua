@@ -11,6 +11,7 @@
 -- extended or reported meanwhile is not over.
 -- include common.lua
 -- include spool.lua
+local history_to = ARGV[5]
 -- include history.lua
 local ids, holders, next = {}, {}, '0'
 
@@ -83,11 +84,9 @@ for i = 1, #ids do
 			or 'nothing more was heard of worker ') .. worker
 			.. (ARGV[4] == '' and ' ended' or '')
 			.. ' in attempt ' .. n
-		if ARGV[5] ~= '' then
-			history_add({ id = id, state = 'dead', holder = holders[i],
-				worker = holders[i] and worker, attempts = n,
-				value = call('HGET', base .. 'task', id),
-				error = why[#why]:sub(8) })
+		if history_add then
+			history_add(id, 'dead', call('HGET', base .. 'task', id),
+				holders[i], holders[i] and worker, n, why[#why]:sub(8))
 		end
 	else
 		back[#back + 1] = id
@@ -98,7 +97,7 @@ call('HSET', base .. 'retry', unpack(used))
 if #dead > 0 then
 	call('ZADD', base .. 'dead', unpack(dead))
 	call('HSET', base .. 'error', unpack(why))
-	if ARGV[5] ~= '' then history_end(ARGV[5]) end
+	if history_end then history_end() end
 end
 release(ids, holders)
 count('reclaimed', #ids)

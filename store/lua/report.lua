@@ -4,7 +4,7 @@ local max_attempts = tonumber(meta[1] or argv[2])
 local retry_base, retry_max = meta[2] or argv[3], meta[3] or argv[4]
 local stamp = FINISHED .. struct.pack('>I6', now)
 local id, what, who, n = {}, {}, {}, 0
-local at, with_history = 8, argv[7] ~= ''
+local at = 8
 while argv[at] ~= '' do
 	local worker, last = argv[at], n + argv[at + 1]
 	at = at + 2
@@ -50,15 +50,14 @@ for k = 1, n do
 	end
 end
 
-if d > 0 and with_history then
+if d > 0 and history_add then
 	local value = call('HMGET', base .. 'task', unpack(done))
 	local used = call('HMGET', base .. 'retry', unpack(done))
 	for j = 1, d do
 		local k = of[j]
-		history_add({ id = done[j], state = 'finish', worker = who[k],
-			value = value[j], holder = holder[k],
-			attempts = (used[j] or 0) + (holder[k] and 1 or 0),
-			result = what[k] ~= 'f' and what[k]:sub(2) })
+		history_add(done[j], 'finish', value[j], holder[k], who[k],
+			(used[j] or 0) + (holder[k] and 1 or 0), nil,
+			what[k] ~= 'f' and what[k]:sub(2))
 	end
 end
 if d > 0 then
@@ -86,10 +85,9 @@ for f, k in ipairs(fails) do
 	if what[k]:byte() == 100 or used >= (own or max_attempts) then
 		call('ZADD', base .. 'dead', now, i)
 		letters[k], dead = 'x', dead + 1
-		if with_history then
-			history_add({ id = i, state = 'dead', worker = who[k],
-				value = call('HGET', base .. 'task', i), holder = holder[k],
-				attempts = used, error = what[k]:sub(2) })
+		if history_add then
+			history_add(i, 'dead', call('HGET', base .. 'task', i), holder[k],
+				who[k], used, what[k]:sub(2))
 		end
 	else
 		local jitter = ((argv[5] + f * 7919) % 2001 - 1000) / 10000
@@ -106,5 +104,5 @@ count('finished', d)
 count('failed', #fails)
 count('dead', dead)
 count('lease_lost', lost)
-if with_history then history_end(argv[7]) end
+if history_end then history_end() end
 local reply = { table.concat(letters), meta[4] and 1 or 0, 0, 0 }

@@ -12,6 +12,7 @@
 -- Atomic: a task is finished and its rows are in the spool, or neither.
 -- include common.lua
 -- include spool.lua
+local history_to = ARGV[7]
 -- include history.lua
 local argv = ARGV
 local meta = call('HMGET', base .. 'meta', 'max_attempts', 'retry_base_ms',

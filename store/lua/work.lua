@@ -20,6 +20,7 @@
 -- attempt is retry + 1, so nothing is written for it.
 -- include common.lua
 -- include spool.lua
+local history_to = ARGV[7]
 -- include history.lua
 local argv, argc = ARGV, #ARGV
 local meta = call('HMGET', base .. 'meta', 'max_attempts', 'retry_base_ms',

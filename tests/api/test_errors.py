@@ -50,6 +50,7 @@ NOT_IN_ANSWERS = {
     "SPOOL_FULL": "needs a channel: test_channels",
     "COLUMNS_UNKNOWN": "needs a channel: test_forward",
     "ROW_TOO_LARGE": "needs a channel: test_channels",
+    "CHANNEL_CLOSED": "needs a channel: test_history",
     "LOG_FILE": "at the start: test_log",
     "CONF_SYNTAX": "at the start: test_start",
     "CONF_UNKNOWN": "at the start: test_start",
