@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from channels import bring
+from conftest import wait_state
 from redisproc import free_port
-from server import SLOW, WITH_US, wait_until
+from server import SLOW, WITH_US, merged, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "etc/prometheus-rules.yml"
@@ -86,10 +88,10 @@ class Prometheus:
         """Every rule that it has loaded."""
         return [rule for group in self.get("rules")["groups"] for rule in group["rules"]]
 
-    def firing(self, name):
-        """The queue of each alarm of that name that is raised."""
+    def firing(self, name, label="queue"):
+        """The queue (or the label) of each alarm of that name that is raised."""
         return [
-            alert["labels"].get("queue")
+            alert["labels"].get(label)
             for alert in self.get("alerts")["alerts"]
             if alert["labels"]["alertname"] == name and alert["state"] == "firing"
         ]
@@ -110,10 +112,14 @@ def quick(text):
 
 
 @pytest.fixture(scope="module", name="watched")
-def _watched(_module_place):
-    """A schedd, and a Prometheus that watches it."""
+def _watched(_module_place, postgres):
+    """A schedd with a channel, and a Prometheus that watches it."""
     redis = _module_place.redis(maxmemory="512mb")
-    schedd = _module_place.schedd(redis.settings())
+    postgres.make("CREATE TABLE pages (url text PRIMARY KEY, status int2 CHECK (status < 600))")
+    channel = {"pages": {"table": "pages", "key": "url"}}
+    schedd = _module_place.schedd(merged(redis.settings(), postgres.settings(channel)))
+    with schedd.client() as client:
+        wait_state(client, "pages", "running")
     short = _module_place.folder / "quick.yml"
     short.write_text(quick(RULES.read_text("utf-8")), "utf-8")
     prometheus = Prometheus(_module_place.new_folder(), schedd.addr, [RULES, short])
@@ -142,6 +148,8 @@ def load(client):
     client.get("/v1/queues/none-such")
     queue.take(wait_s=0.05, count=100)
     queue.report("w9", finished=held[12:13])
+    rows = [{"url": f"{n}-{i}", "status": 200} for i in range(20)]
+    bring(client, "pages", rows[0], {"url": "none", "status": 999}, *rows)
 
 
 @pytest.fixture(name="loaded", scope="module")
@@ -241,10 +249,15 @@ def test_alarms_are_raised(watched, loaded):
             ("ScheddDeadGrowing", "pay"),
         ):
             wait_until(lambda n=name, q=queue: q in prometheus.firing(n), 30, name)
+    for name in ("QuickRowsQuarantined", "ScheddRowsQuarantined"):
+        assert prometheus.firing(name, "channel") == ["pages"]
     assert prometheus.firing("QuickQueueFull") == ["full"]
     assert "full" not in prometheus.firing("ScheddDeadGrowing")
     # What is well raises nothing, also not at once.
-    for name in ("StoreAway", "StoreStrange", "StoreWeak", "Down", "JanitorStopped", "Repairs"):
+    for name in (
+        "StoreAway", "StoreStrange", "StoreWeak", "Down", "JanitorStopped", "Repairs",
+        "ChannelStopped", "RowsWait", "RowsRefused",
+    ):  # fmt: skip
         assert not prometheus.firing(f"Quick{name}"), name
     del loaded
 
