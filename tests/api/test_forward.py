@@ -131,7 +131,7 @@ def test_kills_of_either_side(place, own):
     schedd.args.append(f"--http.listen={schedd.addr}")
     bringer = Bringer([schedd.addr], "c")
     bringer.start()
-    for turn in range(6):
+    for turn in range(4):
         time.sleep(0.25)
         if turn % 2:
             own.kill()
@@ -153,11 +153,11 @@ def test_a_commit_whose_answer_is_lost(place, own):
     schedd = place.schedd(own.settings({"c": {"table": "a", "batch": 10}}))
     with schedd.client() as client:
         wait_state(client, "c", "running")
-        for n in range(30):
+        for n in range(15):
             spool(client, "c", *[{"id": f"{n}-{i}"} for i in range(50)])
             own.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'schedd'")
         wait_empty(client, "c")
-    assert count(own, "a") == (1500, 1500)
+    assert count(own, "a") == (750, 750)
 
 
 def test_redis_is_killed(place, own):
@@ -583,8 +583,8 @@ def test_hostile_names(world, postgres):
     def quoted(name):
         return '"' + name.replace('"', '""') + '"'
 
-    for n in range(0, len(chosen), 5):
-        part = chosen[n : n + 5]
+    for n in range(0, len(chosen), 10):
+        part = chosen[n : n + 10]
         table = part[0]
         postgres.make(f"CREATE TABLE {quoted(table)} ({', '.join(quoted(c) + ' text' for c in part)}, PRIMARY KEY ({quoted(part[-1])}), CHECK ({quoted(part[-1])} <> 'bad'))")
         client = world({"c": {"table": table, "key": part[-1], "on_conflict": "update"}})
