@@ -111,7 +111,9 @@ server_date(struct server *s)
 static bool
 is_degraded(const struct req *req, int status)
 {
-	return store_is_degraded(req->server->store) && status < 300 &&
+	const struct store *store = req->server->store;
+
+	return store != NULL && store_is_degraded(store) && status < 300 &&
 	       (req->method & (METHOD_GET | METHOD_HEAD)) == 0;
 }
 

@@ -187,10 +187,15 @@ def test_each_command_in_the_text(schedd, client):
     queue = client.queue("common")
     told = {" ".join(one.split()) for one in re.findall(r"`(schedctl [^`]+)`", PAGE)}
     told -= {"schedctl token rm NAME", "schedctl top"}
+    # Those of channels are run where there is one: test_schedctl_channels.
+    told = {one for one in told if one.split()[1] not in ("channel", "quarantine")}
     assert len(told) >= 20
     for line in sorted(told):
         queue.push("common-1", "common-2")
         queue.take_all("w1", count=1)
+        if "N:HASH" in line:
+            tip = re.search(r"\d+:[0-9a-f]{64}", run("--server", url_of(schedd), "audit", "verify").out)
+            line = line.replace("N:HASH", tip[0])
         words = re.sub("|".join(WORDS), lambda found: WORDS[found[0]], line).split()[1:]
         got = run("--server", url_of(schedd), "--yes", *words)
         if words[:2] == ["queue", "rm"]:

@@ -74,18 +74,20 @@ redis_answer(struct evbuffer *out, const char *name)
 }
 
 /* A start is answered well, on whichever connection it is asked: the sign of
- * life, the one script with two keys, and that there are no tokens. */
+ * life, the one script with four keys, and that there are no tokens. */
 static void
 redis_answer_script(struct evbuffer *out, char keys)
 {
 	static const char beat[] =
-	    "*6\r\n$1\r\ng\r\n:1\r\n:1\r\n:0\r\n:0\r\n:0\r\n";
+	    "*9\r\n$1\r\ng\r\n:1\r\n:1\r\n:0\r\n:0\r\n:0\r\n$1\r\n0\r\n"
+	    "$64\r\n00000000000000000000000000000000"
+	    "00000000000000000000000000000000\r\n:0\r\n";
 	static const char tokens[] = "*1\r\n$1\r\n0\r\n";
 
 	if (w.next < w.piece_count) {
 		evbuffer_add(out, w.pieces[w.next].p, w.pieces[w.next].len);
 		w.next++;
-	} else if (!w.is_started && keys != '2') {
+	} else if (!w.is_started && keys != '4') {
 		evbuffer_add(out, tokens, sizeof(tokens) - 1);
 	} else {
 		evbuffer_add(out, beat, sizeof(beat) - 1);

@@ -7,7 +7,7 @@ from _common import both_ways, files, finish, no_comments, text
 # In a script each word in capitals is a command, wherever it stands (it may be
 # chosen before it is called), or one of these that go with a command.
 WORD = re.compile(r"'([A-Z]+)'")
-OPTIONS = {"CH", "COUNT", "LIMIT", "LT", "REV", "WITHSCORES", "XX"}
+OPTIONS = {"BYLEX", "CH", "COUNT", "LIMIT", "LT", "MINID", "REV", "WITHSCORES", "XX"}
 # What the connections say themselves: the first word of each command, and the
 # second one of those that are a family. SENTINEL is said to others.
 IN_C = re.compile(

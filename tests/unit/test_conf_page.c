@@ -60,7 +60,7 @@ test_the_table_reads_back(void **state)
 				 "[http]\nmax_body=1234567\n"
 				 "[channel \"c\"]\ntable=a.b\nkey=x, y\n",
 	    no_args);
-	char *page = print_text(c), *args[128], *p = page;
+	char *page = print_text(c), *args[256], *p = page;
 	struct conf *again;
 	size_t n = 0;
 
@@ -68,7 +68,8 @@ test_the_table_reads_back(void **state)
 	while (*p != '\0') {
 		char *end = strstr(p, "  # "), *equals = strstr(p, " = ");
 
-		assert_true(end != NULL && equals != NULL && n < 127);
+		assert_true(
+		    end != NULL && equals != NULL && n + 1 < COUNT_OF(args));
 		args[n] = xcalloc(1, 512);
 		snprintf(args[n++], 512, "--%.*s=%.*s", (int)(equals - p), p,
 		    (int)(end - equals - 3), equals + 3);
