@@ -79,6 +79,13 @@ tell_on_reply(enum err err, const struct redisReply *reply, void *arg)
 	(void)arg;
 }
 
+/* Before the first sign of life it is not known whether there are any. */
+static bool
+may_have_others(const struct store *s)
+{
+	return beat_has_others(s) || beat_generation(s)[0] == '\0';
+}
+
 void
 others_tell(struct queue *q, size_t n)
 {
@@ -86,7 +93,7 @@ others_tell(struct queue *q, size_t n)
 	char text[NAME_MAX_LEN + 32];
 	struct buf args;
 
-	if (!beat_has_others(s) || n <= q->waiting_count)
+	if (!may_have_others(s) || n <= q->waiting_count)
 		return;
 	buf_init(&args, OTHERS_OUT_MAX);
 	redis_conn_take_spare(s->conn, &args);
@@ -151,6 +158,8 @@ others_on_reply(const struct redisReply *reply, void *arg)
 	if (reply->element[2]->type == REDIS_REPLY_STRING)
 		others_hear(o->store, (struct span){reply->element[2]->str,
 					  (size_t)reply->element[2]->len});
+	else /* subscribed: what was published until now was not heard */
+		wait_wake_all_queues(o->store);
 }
 
 static void

@@ -18,7 +18,7 @@
 #include "store/redis_conn_priv.h"
 
 enum {
-	AGAIN_MS = 10 * 1000,
+	AGAIN_MS = 9 * 1000, /* so that ten seconds are kept */
 	AGAIN_WEAK_MS = 1000,
 	PROBE_MS = 100,      /* between two WAITs while replicas are missing */
 	PROBE_WAIT_MS = 50,  /* and what each may take of the others' time */

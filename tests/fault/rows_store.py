@@ -263,7 +263,9 @@ class Filler:
         """Pushes until that is refused. The refusal."""
         for _ in range(4000):
             got = self.push(20)
-            if not answered(got):
+            if got.status == 503 and got.error["name"] == "STORE_BUSY":
+                time.sleep(float(got.headers["Retry-After"]))
+            elif not answered(got):
                 return got
         raise AssertionError(f"{self.stored} tasks, and none was refused")
 
