@@ -129,19 +129,25 @@ class Crowd:
 
     async def read(self):
         """Ask for ten tasks of a MiB, every fourth in one take, the others one
-        by one, and read nothing of it."""
+        by one, until that is not refused; and read no more than that."""
 
         async def ask(link):
-            await link.open()
-            link.writer.transport.pause_reading()
             text = request("GET", "/v1/queues/kept/tasks/long") * 10
             if link.number % 4 == 0:
                 body = {"worker": f"r{link.number}", "count": 10}
                 text = request("POST", "/v1/queues/long/take", body)
-            link.writer.write(text)
+            for _ in range(100):
+                await link.open()
+                link.writer.write(text)
+                head = await link.reader.readuntil(b"\r\n\r\n")
+                if head.startswith(b"HTTP/1.1 200 "):
+                    link.writer.transport.pause_reading()
+                    return True
+                link.close()
+                await asyncio.sleep(0.1)
+            return False
 
-        await self.each(ask)
-        say(there=self.count)
+        say(there=sum(await self.each(ask)))
         await self.until_over()
         say(left=self.count)
 

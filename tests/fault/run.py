@@ -171,7 +171,8 @@ class Run:
         time.sleep(seconds)
         self.load.check()
         events = self.history.events()
-        return checks.quantile(checks.latencies_ms(events, "push", since=since), 0.99)
+        took = checks.latencies_ms(events, "push", since=since)
+        return checks.quantile(took, 0.99) if took else seconds * 1000
 
     # -- the end ---------------------------------------------------------
 
