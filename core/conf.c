@@ -42,7 +42,6 @@ static const struct conf_row rows[CONF_ROW_COUNT] = {
 #define CONF_TYPE_NAME_TABLE "table"
 #define CONF_TYPE_NAME_COLUMNS "columns"
 #define CONF_TYPE_NAME_NAMES "names"
-#define CONF_TYPE_NAME_BACKEND "name"
 #define CONF_TYPE_NAME_NAME "name"
 #define C(                                                                 \
     section, key, type, owner, field, fallback, least, most, reload, help) \
@@ -284,6 +283,7 @@ build_from_sources(struct conf *c)
 			conf_value_set(s->row, owner, s->text);
 	}
 	c->queue_default = fallback.policy;
+	memcpy(c->queue_backend, fallback.backend, sizeof(c->queue_backend));
 }
 
 static int
@@ -292,12 +292,22 @@ name_compare(const void *a, const void *b)
 	return strcmp(a, b);
 }
 
+/* "main" is the first of all. */
+static int
+backend_compare(const void *a, const void *b)
+{
+	int x = strcmp(a, "main") != 0, y = strcmp(b, "main") != 0;
+
+	return x != y ? x - y : strcmp(a, b);
+}
+
 /* These are there whether the file has them or not. */
 static void
 build_mains(struct conf *c)
 {
 	(void)build_named(c, CONF_OWNER_conf_redis, "main");
 	(void)build_named(c, CONF_OWNER_conf_postgres, "main");
+	qsort(c->redis, c->redis_count, sizeof(*c->redis), backend_compare);
 	qsort(
 	    c->postgres, c->postgres_count, sizeof(*c->postgres), name_compare);
 }
@@ -402,6 +412,62 @@ channel_check(
 				: channel_fail(c, channel, row, why, expected);
 }
 
+static enum err
+queue_check(const struct conf *c, const char *name, const char *backend,
+    struct buf *why)
+{
+	const struct conf_source *s =
+	    source_of(c, CONF_ROW_queue_backend, name);
+
+	if (list_find(c, CONF_OWNER_conf_redis, backend) != NULL)
+		return ERR_OK;
+	if (s == NULL)
+		s = source_of(c, CONF_ROW_queue_backend, "");
+	buf_addf(why, "%s: [queue", s != NULL ? s->where : "default");
+	if (s != NULL && s->name[0] != '\0')
+		buf_addf(why, " \"%s\"", s->name);
+	buf_addf(why,
+	    "] backend: expected the name of a section [redis \"...\"], got "
+	    "\"%s\"",
+	    backend);
+	return ERR_CONF_VALUE;
+}
+
+/* Two backends in one place would be one, and neither would know. */
+static enum err
+redis_check(
+    const struct conf *c, const struct conf_redis *redis, struct buf *why)
+{
+	const struct conf_source *s =
+	    source_of(c, CONF_ROW_redis_url, redis->name);
+
+	for (const struct conf_redis *r = c->redis; r < redis; r++) {
+		if (redis->url[0] == '\0' || strcmp(r->url, redis->url) != 0 ||
+		    r->database != redis->database ||
+		    strcmp(r->prefix, redis->prefix) != 0)
+			continue;
+		buf_addf(why,
+		    "%s: [redis \"%s\"] url: expected another Redis, database "
+		    "or prefix than those of [redis \"%s\"]",
+		    s != NULL ? s->where : "default", redis->name, r->name);
+		return ERR_CONF_VALUE;
+	}
+	return ERR_OK;
+}
+
+static enum err
+backends_check(const struct conf *c, struct buf *why)
+{
+	enum err err = queue_check(c, "", c->queue_backend, why);
+
+	for (size_t i = 0; i < c->queue_count && err == ERR_OK; i++)
+		err = queue_check(
+		    c, c->queues[i].name, c->queues[i].backend, why);
+	for (size_t i = 1; i < c->redis_count && err == ERR_OK; i++)
+		err = redis_check(c, &c->redis[i], why);
+	return err;
+}
+
 /* Takes the sources. */
 static enum err
 conf_build(struct conf **out, struct conf_sources *sources, struct buf *why)
@@ -423,6 +489,8 @@ conf_build(struct conf **out, struct conf_sources *sources, struct buf *why)
 	build_history(c);
 	for (size_t i = 0; i < c->channel_count && err == ERR_OK; i++)
 		err = channel_check(c, &c->channels[i], why);
+	if (err == ERR_OK)
+		err = backends_check(c, why);
 	if (err != ERR_OK) {
 		conf_free(c);
 		c = NULL;
@@ -552,8 +620,9 @@ source_of(const struct conf *c, size_t row, const char *name)
 	return NULL;
 }
 
-const struct queue_policy *
-conf_queue_policy(const struct conf *c, struct span queue)
+/* The section of a queue of its own, or NULL. */
+static const struct conf_queue *
+queue_section(const struct conf *c, struct span queue)
 {
 	size_t low = 0, high = c->queue_count;
 
@@ -563,13 +632,29 @@ conf_queue_policy(const struct conf *c, struct span queue)
 		int order = strncmp(queue.p, q->name, queue.len);
 
 		if (order == 0 && q->name[queue.len] == '\0')
-			return &q->policy;
+			return q;
 		if (order <= 0)
 			high = mid;
 		else
 			low = mid + 1;
 	}
-	return &c->queue_default;
+	return NULL;
+}
+
+const struct queue_policy *
+conf_queue_policy(const struct conf *c, struct span queue)
+{
+	const struct conf_queue *q = queue_section(c, queue);
+
+	return q != NULL ? &q->policy : &c->queue_default;
+}
+
+const char *
+conf_queue_backend(const struct conf *c, struct span queue)
+{
+	const struct conf_queue *q = queue_section(c, queue);
+
+	return q != NULL ? q->backend : c->queue_backend;
 }
 
 const char *
@@ -642,13 +727,32 @@ list_differs(
 	return false;
 }
 
+/* Does a queue of a section in one of them get another backend? */
+static bool
+backends_differ(const struct conf *a, const struct conf *b, const char **name)
+{
+	for (size_t i = 0; i < a->queue_count; i++) {
+		struct span queue = span_of(a->queues[i].name);
+
+		*name = a->queues[i].name;
+		if (strcmp(conf_queue_backend(a, queue),
+			conf_queue_backend(b, queue)) != 0)
+			return true;
+	}
+	*name = "";
+	return strcmp(a->queue_backend, b->queue_backend) != 0;
+}
+
 /* Does a setting differ that only a restart can change? A queue's may all
- * change; its backend cannot differ, since there is but one. */
+ * change but its backend. */
 static bool
 is_refused(
     const struct conf *a, const struct conf *b, size_t row, const char **name)
 {
 	*name = "";
+	if (row == CONF_ROW_queue_backend)
+		return backends_differ(b, a, name) ||
+		       backends_differ(a, b, name);
 	if (rows[row].reloadable || specs[row].owner == CONF_OWNER_conf_queue)
 		return false;
 	if (specs[row].owner != CONF_OWNER_conf)
@@ -757,10 +861,11 @@ walk_owner(const struct walk *w, enum conf_owner kind, const char *name,
 void
 conf_each(const struct conf *c, conf_item_fn *fn, void *arg)
 {
-	struct conf_queue all = {.backend = "main", .policy = c->queue_default};
+	struct conf_queue all = {.policy = c->queue_default};
 	struct conf_channel channel = {.name = ""};
 	struct walk w = {c, fn, arg};
 
+	memcpy(all.backend, c->queue_backend, sizeof(all.backend));
 	fill_from_unnamed(c, CONF_OWNER_conf_channel, &channel);
 	walk_owner(&w, CONF_OWNER_conf, "", c);
 	walk_owner(&w, CONF_OWNER_conf_queue, "", &all);

@@ -34,7 +34,7 @@ struct queue_policy {
 
 struct conf_queue {
 	char name[NAME_MAX_LEN + 1];
-	char backend[NAME_MAX_LEN + 1]; /* "main" */
+	char backend[NAME_MAX_LEN + 1]; /* of struct conf_redis */
 	struct queue_policy policy;     /* [queue] with its own laid over */
 };
 
@@ -56,13 +56,13 @@ enum degrade {
 };
 
 struct conf_redis {
-	char name[NAME_MAX_LEN + 1]; /* only "main" for now */
-	char *url;                   /* "" = a private redis-server of our own;
-					tcp://host:port, unix:/path,
-					sentinel://host:port,.../master */
-	char *user;                  /* "" = the default user */
-	char *password_file;         /* "" = none; first line is the password */
-	char *prefix;                /* "sched:" */
+	char name[NAME_MAX_LEN + 1];
+	char *url;           /* "" = a private redis-server of our own;
+				tcp://host:port, unix:/path,
+				sentinel://host:port,.../master */
+	char *user;          /* "" = the default user */
+	char *password_file; /* "" = none; first line is the password */
+	char *prefix;        /* "sched:" */
 	uint64_t database;
 	uint64_t deadline_ms;         /* a command's answer; 2000 */
 	uint64_t connect_timeout_ms;  /* 2000 */
@@ -158,8 +158,9 @@ struct conf {
 
 	int64_t debug_clock_offset_ms;
 
-	struct queue_policy queue_default; /* [queue] */
-	struct conf_queue *queues;         /* [queue "name"], by name */
+	struct queue_policy queue_default;    /* [queue] */
+	char queue_backend[NAME_MAX_LEN + 1]; /* the same */
+	struct conf_queue *queues;            /* [queue "name"], by name */
 	size_t queue_count;
 	struct conf_channel *channels; /* [channel "name"], by name */
 	size_t channel_count;
@@ -208,6 +209,8 @@ void conf_print(const struct conf *c, struct buf *out);
 /* The policy for a queue of that name: its own section or [queue]. */
 const struct queue_policy *conf_queue_policy(
     const struct conf *c, struct span queue);
+/* The backend that the settings give it. */
+const char *conf_queue_backend(const struct conf *c, struct span queue);
 /* Does the field at that offset of it stand in the settings, for the queue of
  * that name or for all? Else it has its default. */
 bool conf_policy_is_set(const struct conf *c, const char *queue, size_t offset);

@@ -31,8 +31,7 @@ enum conf_type {
 	CONF_TABLE,     /* schema.table */
 	CONF_COLUMNS,   /* name:type, ... */
 	CONF_NAMES,     /* names of columns */
-	CONF_BACKEND,   /* char[NAME_MAX_LEN + 1]: the name of a Redis */
-	CONF_NAME,      /* the same, any name */
+	CONF_NAME,      /* char[NAME_MAX_LEN + 1] */
 	CONF_TYPE_COUNT
 };
 
@@ -42,7 +41,7 @@ enum conf_owner {
 	CONF_OWNER_conf_queue,    /* [queue] and [queue "name"] */
 	CONF_OWNER_conf_channel,  /* [channel] and [channel "name"] */
 	CONF_OWNER_conf_postgres, /* [postgres] and [postgres "name"] */
-	CONF_OWNER_conf_redis,    /* [redis "main"] */
+	CONF_OWNER_conf_redis,    /* [redis "name"] */
 	CONF_OWNER_COUNT
 };
 

@@ -231,10 +231,9 @@ section_check(struct buf *why, const struct origin *at, struct span section,
 		return ERR_CONF_UNKNOWN;
 	}
 	owner = conf_spec(row)->owner;
-	if (owner == CONF_OWNER_conf_redis &&
-	    !(has_name && span_is(name, "main")))
+	if (owner == CONF_OWNER_conf_redis && !has_name)
 		return fail(why, at, ERR_CONF_UNKNOWN,
-		    "expected the one backend there is for now: %s",
+		    "expected a backend's name: %s",
 		    at->label != NULL ? "[redis \"main\"]"
 				      : "--redis.main.KEY=VALUE");
 	if (owner == CONF_OWNER_conf && has_name)

@@ -299,13 +299,6 @@ parse_prefix(const char *text, struct value *out)
 	return name_is_valid(span_of(text));
 }
 
-static bool
-parse_backend(const char *text, struct value *out)
-{
-	(void)out;
-	return strcmp(text, "main") == 0;
-}
-
 /* Empty where it may be left out; who needs it looks again. */
 static bool
 parse_table(const char *text, struct value *out)
@@ -389,7 +382,6 @@ static const struct {
 	false},
     [CONF_NAMES] = {parse_names, "names of columns with commas between", false},
     [CONF_NAME] = {parse_name, "1 to 64 of A-Za-z0-9._:@-", false},
-    [CONF_BACKEND] = {parse_backend, "main, the only backend for now", false},
 };
 
 static bool
@@ -510,7 +502,6 @@ conf_value_set(size_t row, void *owner, const char *text)
 	case CONF_KIND:
 		*(enum channel_kind *)field = (enum channel_kind)v.n;
 		break;
-	case CONF_BACKEND:
 	case CONF_NAME:
 		ASSERT(strlen(text) <= NAME_MAX_LEN);
 		memcpy(field, text, strlen(text) + 1);
@@ -588,7 +579,6 @@ conf_value_print(size_t row, const void *owner, struct buf *out)
 	case CONF_KIND:
 		buf_add_str(out, KINDS[*(const enum channel_kind *)p]);
 		break;
-	case CONF_BACKEND:
 	case CONF_NAME:
 		buf_add_str(out, field);
 		break;

@@ -129,7 +129,7 @@ BAD_FILES = [
     ("[log]\nlevel = loud\n", "CONF_VALUE", 2, ("level", "info")),
     ("[log]\naccess = maybe\n", "CONF_VALUE", 2, ("access",)),
     ('[redis "main"]\nurl = http:' + "//x\n", "CONF_VALUE", 2, ("url",)),
-    ('[redis "other"]\nurl = unix:/x\n', None, None, ()),
+    ('[redis "a"]\nurl = unix:/x\n[redis "b"]\nurl = unix:/x\n', "CONF_VALUE", 4, ("url",)),
     ('[queue "a b"]\nmax_tasks = 1\n', None, 1, ()),
     ('[queue "a"]\nmax_tasks = 0\n', "CONF_VALUE", 2, ("max_tasks",)),
     ('[queue "a"]\nbackend = moon\n', "CONF_VALUE", 2, ("backend",)),

@@ -56,7 +56,8 @@ check_conf(const struct conf *c)
 	ASSERT(!out.failed && out.len > 0);
 	buf_clear(&out);
 	ASSERT(c->server_state_dir[0] == '/');
-	ASSERT(c->redis_count == 1);
+	ASSERT(c->redis_count >= 1);
+	ASSERT(strcmp(c->redis[0].name, "main") == 0);
 	for (size_t i = 0; i < c->queue_count; i++) {
 		const struct conf_queue *q = &c->queues[i];
 

@@ -230,6 +230,28 @@ test_a_queue_has_its_policy(void **state)
 }
 
 static void
+test_a_queue_has_its_backend(void **state)
+{
+	struct conf *c = load_ok("[queue]\nbackend=b\n"
+				 "[queue \"q\"]\nlease=3s\n"
+				 "[queue \"r\"]\nbackend=main\n"
+				 "[redis \"b\"]\nurl=tcp://h:1\nprefix=x:\n"
+				 "[redis \"a\"]\nurl=tcp://h:1\ndatabase=2\n"
+				 "[redis \"main\"]\nurl=tcp://h:1\n",
+	    no_args);
+
+	(void)state;
+	assert_int_equal(c->redis_count, 3);
+	assert_string_equal(c->redis[0].name, "main");
+	assert_string_equal(c->redis[1].name, "a");
+	assert_string_equal(c->redis[2].name, "b");
+	assert_string_equal(conf_queue_backend(c, SPAN("q")), "b");
+	assert_string_equal(conf_queue_backend(c, SPAN("r")), "main");
+	assert_string_equal(conf_queue_backend(c, SPAN("other")), "b");
+	conf_free(c);
+}
+
+static void
 test_names_longer_than_inih_takes(void **state)
 {
 	char name[NAME_MAX_LEN + 1], text[256];
@@ -283,8 +305,15 @@ static const struct {
 	"a.conf:2: [queue] max_attempts: expected a whole number from 1 to "
 	"1000, got \"0\""},
     {"[queue]\nbackend = other\n", ERR_CONF_VALUE,
-	"a.conf:2: [queue] backend: expected main, the only backend for now, "
-	"got \"other\""},
+	"a.conf:2: [queue] backend: expected the name of a section [redis "
+	"\"...\"], got \"other\""},
+    {"[queue \"a\"]\nlease=1h\nbackend = other\n", ERR_CONF_VALUE,
+	"a.conf:3: [queue \"a\"] backend: expected the name of a section "
+	"[redis \"...\"], got \"other\""},
+    {"[redis \"main\"]\nurl=tcp://h:1\n[redis \"b\"]\nurl=tcp://h:1\n",
+	ERR_CONF_VALUE,
+	"a.conf:4: [redis \"b\"] url: expected another Redis, database or "
+	"prefix than those of [redis \"main\"]"},
     {"[log]\naccess = maybe\n", ERR_CONF_VALUE,
 	"a.conf:2: [log] access: expected no, failed or all, got \"maybe\""},
     {"[log]\nlevel =\n", ERR_CONF_VALUE,
@@ -332,11 +361,7 @@ static const struct {
 	"postgres, "
 	"redis"},
     {"[redis]\nurl=\n", ERR_CONF_UNKNOWN,
-	"a.conf:1: expected the one backend there is for now: "
-	"[redis \"main\"]"},
-    {"[redis \"two\"]\n", ERR_CONF_UNKNOWN,
-	"a.conf:1: expected the one backend there is for now: "
-	"[redis \"main\"]"},
+	"a.conf:1: expected a backend's name: [redis \"main\"]"},
     {"[redis \"main\"]\nurl=tcp://u:p@h:1\n", ERR_CONF_VALUE,
 	BAD_URL "\"tcp://***@h:1\""},
     {"[redis \"main\"]\nurl=tcp://u:p@?://q@h:1?password=p\n", ERR_CONF_VALUE,
@@ -570,7 +595,7 @@ test_bad_arguments(void **state)
 	    "sentinel://host:port,.../master, without user or password, got "
 	    "\"tcp://***@h:1\"");
 	assert_arg_fails("--redis.url=", ERR_CONF_UNKNOWN,
-	    "--redis.url: expected the one backend there is for now: "
+	    "--redis.url: expected a backend's name: "
 	    "--redis.main.KEY=VALUE");
 	assert_arg_fails("--queue..lease=1h", ERR_CONF_VALUE,
 	    "--queue..lease: expected a name of 1 to 64 of A-Za-z0-9._:@-");
@@ -817,6 +842,7 @@ main(void)
 	    TEST(test_a_whole_file),
 	    TEST(test_where_a_policy_is_from),
 	    TEST(test_a_queue_has_its_policy),
+	    TEST(test_a_queue_has_its_backend),
 	    TEST(test_names_longer_than_inih_takes),
 	    TEST(test_bad_files),
 	    TEST(test_a_nul_byte_is_refused),
