@@ -43,7 +43,8 @@ struct program {
 	struct notify *notify;
 	struct store *store;
 	struct server *server;
-	struct janitor *janitor;
+	struct janitor **janitors; /* one for each backend */
+	size_t janitor_count;
 	bool is_ready; /* the store was, once */
 	bool stopping;
 	bool drain_only; /* USR1: stay, but accept nothing */
@@ -236,6 +237,24 @@ turn_on_end(uint64_t held_us)
 	metric_observe(METRIC_LOOP_HELD, 0, (double)held_us / 1e6);
 }
 
+static void
+add_janitor(const struct store_backend_info *backend, void *arg)
+{
+	struct program *p = arg;
+
+	p->janitors[p->janitor_count++] =
+	    janitor_new(p->loop, p->conf, backend->store, backend->name);
+}
+
+static void
+free_janitors(struct program *p)
+{
+	while (p->janitor_count > 0)
+		janitor_free(p->janitors[--p->janitor_count]);
+	free(p->janitors);
+	p->janitors = NULL;
+}
+
 static enum err
 start(struct program *p, struct buf *why)
 {
@@ -264,7 +283,9 @@ start(struct program *p, struct buf *why)
 	if (err != ERR_OK)
 		return err;
 	store_on_tokens(p->store, on_tokens, p);
-	p->janitor = janitor_new(p->loop, p->conf, p->store);
+	p->janitors =
+	    xcalloc(store_backend_count(p->store), sizeof(struct janitor *));
+	store_backend_each(p->store, add_janitor, p);
 	return ERR_OK;
 }
 
@@ -412,8 +433,7 @@ stop_on_drained(void *arg)
 {
 	struct program *p = arg;
 
-	janitor_free(p->janitor);
-	p->janitor = NULL;
+	free_janitors(p);
 	store_close(p->store, stop_on_closed, p);
 }
 
@@ -438,7 +458,7 @@ run(struct program *p)
 		loop_run(p->loop);
 	else
 		p->status = fail(err, buf_span(&why));
-	janitor_free(p->janitor);
+	free_janitors(p);
 	server_free(p->server);
 	store_free(p->store);
 	notify_free(p->notify);

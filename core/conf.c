@@ -363,6 +363,18 @@ key_is_of_columns(const struct conf_channel *channel)
 	return ok;
 }
 
+/* Rows of a history are made in the step that ends the task, so they are where
+ * the channels are. */
+static bool
+queues_are_on_main(const struct conf *c)
+{
+	bool are = strcmp(c->queue_backend, "main") == 0;
+
+	for (size_t i = 0; i < c->queue_count; i++)
+		are = are && strcmp(c->queues[i].backend, "main") == 0;
+	return are;
+}
+
 /* Of a history the table is ours, and so are its columns; there is one. */
 static enum err
 history_check(
@@ -377,6 +389,10 @@ history_check(
 	if (channel->key[0] != '\0')
 		return channel_fail(c, channel, CONF_ROW_channel_key, why,
 		    "nothing: a history keeps all rows");
+	if (!queues_are_on_main(c))
+		return channel_fail(c, channel, CONF_ROW_channel_kind, why,
+		    "rows, as queues have another backend than main: a "
+		    "history would miss their tasks");
 	for (size_t i = 0; i < c->channel_count; i++) {
 		if (&c->channels[i] != channel &&
 		    c->channels[i].kind == CHANNEL_OF_HISTORY)

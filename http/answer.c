@@ -111,10 +111,16 @@ server_date(struct server *s)
 static bool
 is_degraded(const struct req *req, int status)
 {
-	const struct store *store = req->server->store;
+	const struct route_match *m = &req->match;
+	struct span queue = SPAN("");
 
-	return store != NULL && store_is_degraded(store) && status < 300 &&
-	       (req->method & (METHOD_GET | METHOD_HEAD)) == 0;
+	if (status >= 300 || (req->method & (METHOD_GET | METHOD_HEAD)) != 0)
+		return false;
+	for (size_t i = 0; i < m->param_count; i++)
+		if (span_is(m->params[i].name, "queue"))
+			queue = m->params[i].value;
+	return req->server->store != NULL &&
+	       store_is_degraded(req->server->store, queue);
 }
 
 /* Fills req->head; empties req->out where no body may be sent. */

@@ -94,6 +94,8 @@ void api_retry_full(struct req *req, const struct channel *ch);
 /* "todo":1,... of the six states, without braces. */
 void api_add_counts(struct buf *out, const uint64_t *counts);
 /* "pushed":1.500,... of the four rates, without braces. */
+/* The backends as a list; reasons only for those who may see them. */
+void api_add_backends(struct buf *out, struct store *store, bool reasons);
 void api_add_rates(struct buf *out, const double *rates);
 
 #endif

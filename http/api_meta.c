@@ -19,6 +19,18 @@ api_health(struct req *req)
 	req_reply(req, 200);
 }
 
+/* Nobody was asked for a token: strangers are told no more. */
+static void
+ready_refuse(struct req *req, const char *why)
+{
+	if (!auth_is_local(req))
+		why = "the task store is not ready";
+	if (store_backend_count(req_store(req)) > 1)
+		req_failf(req, ERR_NOT_READY, "backend main: %s", why);
+	else
+		req_failf(req, ERR_NOT_READY, "%s", why);
+}
+
 void
 api_ready(struct req *req)
 {
@@ -27,9 +39,7 @@ api_ready(struct req *req)
 	if (server_is_draining(req_server(req))) {
 		req_failf(req, ERR_NOT_READY, "the server is shutting down");
 	} else if (!store_is_ready(req_store(req), &why)) {
-		/* Nobody was asked for a token: strangers are told no more. */
-		req_failf(req, ERR_NOT_READY, "%s",
-		    auth_is_local(req) ? why : "the task store is not ready");
+		ready_refuse(req, why);
 	} else if (server_is_over_memory(req_server(req))) {
 		req_failf(req, ERR_NOT_READY,
 		    "schedd uses more than limits.max_memory: pushes are "
@@ -46,8 +56,14 @@ ready_on_room(enum err err, uint64_t count, void *arg)
 
 	(void)count;
 	if (err == ERR_OK) {
-		buf_addf(req_out(req), "{\"ok\":true,\"durability\":\"%s\"}",
+		buf_addf(req_out(req), "{\"ok\":true,\"durability\":\"%s\"",
 		    store_durability(req_store(req)));
+		if (store_backend_count(req_store(req)) > 1) {
+			buf_add_str(req_out(req), ",\"backends\":");
+			api_add_backends(
+			    req_out(req), req_store(req), auth_is_local(req));
+		}
+		buf_add_char(req_out(req), '}');
 		req_reply(req, 200);
 	} else if (err == ERR_STORE_FULL) {
 		req_failf(req, ERR_NOT_READY,

@@ -130,9 +130,8 @@ add_whole(struct buf *out, const struct store_queue_info *q)
 	buf_add_char(out, '}');
 }
 
-/* away: why the store cannot be reached, or NULL. */
 static void
-add_queue(struct buf *out, const struct store_queue_info *q, const char *away)
+add_queue(struct buf *out, const struct store_queue_info *q)
 {
 	buf_add_str(out, "{\"name\":");
 	buf_add_json(out, q->name);
@@ -149,7 +148,7 @@ add_queue(struct buf *out, const struct store_queue_info *q, const char *away)
 	buf_add_str(out, ",\"last_take_at\":");
 	api_add_time(out, q->last_take_at);
 	buf_add_str(out, ",\"held_up\":");
-	held_up_add(out, q, away);
+	held_up_add(out, q);
 	buf_add_str(out, ",\"rates\":{");
 	api_add_rates(out, q->rates);
 	buf_add_str(out, "},\"totals\":{");
@@ -164,21 +163,11 @@ add_queue(struct buf *out, const struct store_queue_info *q, const char *away)
 	buf_add_char(out, '}');
 }
 
-/* Why the store cannot be reached, or NULL. */
-static const char *
-store_away(struct req *req)
-{
-	const char *why;
-
-	return store_is_ready(req_store(req), &why) ? NULL : why;
-}
-
 /* ---- all queues ------------------------------------------------------- */
 
 struct queue_list {
 	const struct auth_caller *caller;
 	struct buf *out;
-	const char *away;
 	size_t count;
 };
 
@@ -190,19 +179,18 @@ list_add(const struct store_queue_info *q, void *arg)
 	if (!auth_sees(list->caller, q->name))
 		return;
 	add_comma(list->out, list->count++);
-	add_queue(list->out, q, list->away);
+	add_queue(list->out, q);
 }
 
 void
 api_queues_list(struct req *req)
 {
-	struct queue_list list = {.caller = req_caller(req),
-	    .out = req_out(req),
-	    .away = store_away(req)};
+	struct queue_list list = {
+	    .caller = req_caller(req), .out = req_out(req)};
+	const char *why;
 
-	if (!store_queues_are_known(req_store(req))) {
-		req_failf(req, ERR_REDIS_DOWN, "%s",
-		    list.away != NULL ? list.away : "");
+	if (!store_queues_are_known(req_store(req), &why)) {
+		req_failf(req, ERR_REDIS_DOWN, "%s", why);
 		return;
 	}
 	buf_add_str(list.out, "{\"queues\":[");
@@ -271,7 +259,7 @@ queue_on_read(enum err err, const struct store_queue_info *q, void *arg)
 		req_fail(req, err);
 		return;
 	}
-	add_queue(req_out(req), q, store_away(req));
+	add_queue(req_out(req), q);
 	req_reply(req, 200);
 }
 
@@ -285,7 +273,7 @@ queue_on_set(enum err err, const struct store_queue_info *q, void *arg)
 	buf_init(&what, WHAT_MAX);
 	set_describe(&what, req);
 	if (err == ERR_OK)
-		add_queue(req_out(req), q, store_away(req));
+		add_queue(req_out(req), q);
 	audit_end(req, &end, buf_span(&what));
 	buf_clear(&what);
 }

@@ -42,8 +42,8 @@ stats_add_queue(const struct store_queue_info *q, void *arg)
 		return;
 	buf_addf(out, "%s{\"name\":", sums->queues == 0 ? "" : ",");
 	buf_add_json(out, q->name);
-	buf_addf(
-	    out, ",\"paused\":%s,\"counts\":{", q->paused ? "true" : "false");
+	buf_addf(out, ",\"backend\":\"%s\",\"paused\":%s,\"counts\":{",
+	    q->backend, q->paused ? "true" : "false");
 	api_add_counts(out, q->counts);
 	buf_addf(out, "},\"oldest_todo_s\":%.3f,\"rates\":{", q->oldest_todo_s);
 	api_add_rates(out, q->rates);
@@ -80,6 +80,38 @@ stats_add_janitor(struct buf *out)
 	}
 }
 
+struct backends {
+	struct buf *out;
+	size_t count;
+	bool reasons;
+};
+
+static void
+add_backend(const struct store_backend_info *b, void *arg)
+{
+	struct backends *all = arg;
+	struct buf *out = all->out;
+
+	buf_addf(out, "%s{\"name\":\"%s\",\"ready\":%s,\"reason\":",
+	    all->count++ > 0 ? "," : "", b->name,
+	    b->is_ready ? "true" : "false");
+	api_add_text(out, span_of(all->reasons && !b->is_ready ? b->why : ""));
+	buf_addf(out,
+	    ",\"durability\":\"%s\",\"queues\":%zu,\"pending\":%zu,"
+	    "\"waiting_takes\":%zu}",
+	    b->durability, b->queues, b->pending, b->waiting);
+}
+
+void
+api_add_backends(struct buf *out, struct store *store, bool reasons)
+{
+	struct backends all = {.out = out, .reasons = reasons};
+
+	buf_add_char(out, '[');
+	store_backend_each(store, add_backend, &all);
+	buf_add_char(out, ']');
+}
+
 static void
 stats_add_server(struct buf *out, struct req *req)
 {
@@ -96,8 +128,10 @@ stats_add_server(struct buf *out, struct req *req)
 	buf_addf(out, ",\"store\":{\"pending\":%llu,\"lost\":%llu},",
 	    (unsigned long long)store_pending(req_store(req)),
 	    (unsigned long long)metric_value(METRIC_STORE_LOST));
+	buf_add_str(out, "\"backends\":");
+	api_add_backends(out, store, true);
 	buf_addf(out,
-	    "\"connections\":%zu,\"waiting_takes\":%zu,\"workers\":%zu,",
+	    ",\"connections\":%zu,\"waiting_takes\":%zu,\"workers\":%zu,",
 	    server_connections(req_server(req)), store_waiting(store),
 	    store_worker_count(store));
 }

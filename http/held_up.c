@@ -124,14 +124,14 @@ add_full(struct entries *e, const struct store_queue_info *q)
 }
 
 void
-held_up_add(struct buf *out, const struct store_queue_info *q, const char *away)
+held_up_add(struct buf *out, const struct store_queue_info *q)
 {
 	struct entries e = {.out = out};
 
 	buf_init(&e.text, TEXT_MAX);
 	buf_add_char(out, '[');
-	if (away != NULL)
-		add_plain(&e, "store", away);
+	if (q->away != NULL)
+		add_plain(&e, "store", q->away);
 	if (q->broken)
 		add_plain(
 		    &e, "broken", "a key of it in Redis has the wrong type");

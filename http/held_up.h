@@ -7,9 +7,8 @@
 /*
  * Why tasks of a queue do not go on: a list of {"reason","text"}, empty when
  * nothing holds them up. reason is one of the words of docs/api.md, text is
- * for people. away: why the store cannot be reached, NULL when it can.
+ * for people.
  */
-void held_up_add(
-    struct buf *out, const struct store_queue_info *q, const char *away);
+void held_up_add(struct buf *out, const struct store_queue_info *q);
 
 #endif

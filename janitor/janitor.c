@@ -6,6 +6,7 @@
 
 #include "janitor/janitor.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,6 +55,7 @@ struct janitor {
 	struct loop *loop;
 	const struct conf *conf;
 	struct store *store;
+	const char *backend;
 	struct timer timer;
 	struct duty_state states[COUNT_OF(duties)];
 	char (*queues)[NAME_MAX_LEN + 1]; /* of this round */
@@ -97,9 +99,10 @@ duty_end(struct janitor *j, size_t i)
 	metric_add_series(METRIC_JANITOR_ITEMS, d->series[2], d->items);
 	metric_add_series(METRIC_JANITOR_RUNS, d->series[3], 1);
 	if (d->items > 0)
-		log_info("janitor.duty", "duty=%s items=%llu ms=%lld",
-		    duties[i].name, (unsigned long long)d->items,
-		    (long long)(took_us / 1000));
+		log_info("janitor.duty",
+		    "duty=%s items=%llu ms=%lld backend=%s", duties[i].name,
+		    (unsigned long long)d->items, (long long)(took_us / 1000),
+		    j->backend);
 }
 
 static void
@@ -110,9 +113,11 @@ duty_failed(struct janitor *j, size_t i, enum err err)
 	if (d->failed == ERR_OK) {
 		metric_add_series(METRIC_JANITOR_ERRORS, d->series[4], 1);
 		log_warn("janitor.failed",
-		    "duty=%s error=E%03d cause=E%03d queue=%s", duties[i].name,
-		    err_info(duties[i].err)->number, err_info(err)->number,
-		    j->queue < j->queue_count ? j->queues[j->queue] : "-");
+		    "duty=%s error=E%03d cause=E%03d queue=%s backend=%s",
+		    duties[i].name, err_info(duties[i].err)->number,
+		    err_info(err)->number,
+		    j->queue < j->queue_count ? j->queues[j->queue] : "-",
+		    j->backend);
 	}
 	d->failed = err;
 }
@@ -146,6 +151,8 @@ note_queue(const struct store_queue_info *q, void *arg)
 {
 	struct janitor *j = arg;
 
+	if (strcmp(q->backend, j->backend) != 0)
+		return;
 	if (j->queue_count == j->queue_cap) {
 		j->queue_cap = j->queue_cap == 0 ? 64 : j->queue_cap * 2;
 		j->queues =
@@ -175,11 +182,13 @@ round_on_ticked(enum err err, uint64_t queues, void *arg)
 	if (was_freed(j))
 		return;
 	if (err != ERR_OK) {
-		log_debug("janitor.tick", "error=E%03d", err_info(err)->number);
+		log_debug("janitor.tick", "error=E%03d backend=%s",
+		    err_info(err)->number, j->backend);
 		round_end(j);
 		return;
 	}
-	log_debug("janitor.tick", "queues=%llu", (unsigned long long)queues);
+	log_debug("janitor.tick", "queues=%llu backend=%s",
+	    (unsigned long long)queues, j->backend);
 	j->queue_count = 0;
 	store_queue_each(j->store, note_queue, j);
 	j->duty = j->queue = 0;
@@ -247,18 +256,33 @@ round_on_slice(enum err err, uint64_t count, void *arg)
 	round_next(j);
 }
 
+/* In metrics: "doing"; of another backend than main "group:doing". */
+static void
+duty_label(const struct janitor *j, size_t i, char *dst, size_t size)
+{
+	bool is_main = strcmp(j->backend, "main") == 0;
+
+	(void)snprintf(dst, size, "%s%s%s", is_main ? "" : j->backend,
+	    is_main ? "" : ":", duties[i].name);
+}
+
 struct janitor *
-janitor_new(struct loop *loop, const struct conf *conf, struct store *store)
+janitor_new(struct loop *loop, const struct conf *conf, struct store *store,
+    const char *backend)
 {
 	struct janitor *j = xcalloc(1, sizeof(*j));
+	char label[NAME_MAX_LEN + 16];
 
 	j->loop = loop;
 	j->conf = conf;
 	j->store = store;
-	for (size_t i = 0; i < COUNT_OF(duties); i++)
+	j->backend = backend;
+	for (size_t i = 0; i < COUNT_OF(duties); i++) {
+		duty_label(j, i, label, sizeof(label));
 		for (size_t m = 0; m < COUNT_OF(duty_metrics); m++)
 			j->states[i].series[m] =
-			    metric_series(duty_metrics[m], duties[i].name);
+			    metric_series(duty_metrics[m], label);
+	}
 	timer_init(&j->timer, loop, round_on_timer, j);
 	timer_arm_ms(&j->timer, conf->janitor_interval_ms);
 	return j;

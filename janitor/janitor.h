@@ -14,10 +14,11 @@ struct janitor;
 struct loop;
 struct store;
 
-/* Keeps all three. Begins at once; rounds are skipped while the store is
- * not ready. */
-struct janitor *janitor_new(
-    struct loop *loop, const struct conf *conf, struct store *store);
+/* One for each backend (struct store_backend_info): none waits for another's.
+ * Keeps all it is given. Begins at once; rounds are skipped while the backend
+ * is not ready. */
+struct janitor *janitor_new(struct loop *loop, const struct conf *conf,
+    struct store *store, const char *backend);
 /* Ends the timer. A slice that is under way may still complete in the store;
  * call it before store_close. */
 void janitor_free(struct janitor *j);

@@ -278,6 +278,7 @@ store_act_on(struct store *s, struct span queue,
 {
 	struct act *a = xcalloc(1, sizeof(*a));
 
+	s = store_of(s, queue);
 	a->store = s;
 	a->queue = queue_find(s, queue);
 	a->action = *action;

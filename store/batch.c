@@ -504,12 +504,19 @@ void
 store_push(struct store *s, struct span queue, const struct store_task *tasks,
     size_t n, store_push_cb *cb, void *arg)
 {
-	struct queue *q = queue_find(s, queue);
-	struct op *op = op_new(s, OP_PUSH, n, arg);
-	enum err err = push_admit(s);
+	struct queue *q;
+	struct op *op;
 	struct queue_policy policy;
 	struct call *c;
+	enum err err;
 
+	s = store_of(s, queue);
+	q = queue_find(s, queue);
+	op = op_new(s, OP_PUSH, n, arg);
+	err = push_admit(s);
+	if (err == ERR_OK && (q == NULL || !q->registered) &&
+	    !fleet_is_settled(s->fleet))
+		err = ERR_REDIS_DOWN;
 	op->push_cb = cb;
 	if (err != ERR_OK) {
 		push_refuse_all(s, q, op, err);
@@ -688,10 +695,13 @@ store_report(struct store *s, struct span queue, struct span worker,
     const struct store_report_item *items, size_t n, store_report_cb *cb,
     void *arg)
 {
-	struct queue *q = s->closing ? NULL : queue_ask(s, queue);
-	struct op *op = op_new(s, OP_REPORT, n, arg);
+	struct queue *q;
+	struct op *op;
 	struct call *c;
 
+	s = store_of(s, queue);
+	q = s->closing ? NULL : queue_ask(s, queue);
+	op = op_new(s, OP_REPORT, n, arg);
 	op->report_cb = cb;
 	if (q == NULL) {
 		op_end_later(s, op,

@@ -83,7 +83,9 @@ enum err
 beat_identity(
     const struct redisReply *reply, char *why, size_t why_size, void *arg)
 {
-	struct beat *b = ((struct store *)arg)->beat;
+	const struct store *s = arg;
+	struct beat *b = s->beat;
+	unsigned slot = metric_series(METRIC_STORE_STRANGE, s->redis->name);
 	struct span generation;
 	uint64_t sequence;
 	struct reply c;
@@ -91,7 +93,7 @@ beat_identity(
 	reply_open(&c, reply);
 	generation = reply_bytes(&c);
 	sequence = (uint64_t)reply_int(&c, 0);
-	metric_set(METRIC_STORE_STRANGE, 0);
+	metric_set_series(METRIC_STORE_STRANGE, slot, 0);
 	if (c.bad) {
 		snprintf(why, why_size, "its store's hash cannot be read");
 		return ERR_REDIS_OLDER;
@@ -108,7 +110,7 @@ beat_identity(
 		    "Redis came back older: sequence %llu, %llu was known",
 		    (unsigned long long)sequence,
 		    (unsigned long long)b->sequence);
-	metric_set(METRIC_STORE_STRANGE, 1);
+	metric_set_series(METRIC_STORE_STRANGE, slot, 1);
 	return ERR_REDIS_OLDER;
 }
 

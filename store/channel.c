@@ -219,7 +219,7 @@ channels_init(struct store *s, struct buf *why)
 		return err;
 	all->items = xcalloc(conf->channel_count + 1, sizeof(*all->items));
 	all->dbs = xcalloc(conf->postgres_count + 1, sizeof(*all->dbs));
-	for (size_t i = 0; i < conf->channel_count; i++) {
+	for (size_t i = 0; s->index == 0 && i < conf->channel_count; i++) {
 		all->items[all->count++] = channel_new(all, i);
 		if (conf->channels[i].kind == CHANNEL_OF_HISTORY)
 			history_print(all, all->items[i]);

@@ -62,9 +62,11 @@ store_queue_remove(struct store *s, struct span queue, bool force,
     store_remove_cb *cb, void *arg)
 {
 	struct drop *drop = xcalloc(1, sizeof(*drop));
-	struct queue *q = queue_find(s, queue);
+	struct queue *q;
 	struct buf args;
 
+	s = store_of(s, queue);
+	q = queue_find(s, queue);
 	drop->queue = q;
 	drop->cb = cb;
 	drop->arg = arg;

@@ -29,8 +29,8 @@ is_due(int64_t at, int64_t now)
 bool
 store_duty_is_due(struct store *s, enum store_duty duty, struct span queue)
 {
-	struct queue *q = queue_find(s, queue);
-	int64_t now = store_redis_now(s);
+	struct queue *q = queue_find(store_of(s, queue), queue);
+	int64_t now = store_redis_now(q != NULL ? q->store : s);
 	const struct queue_numbers *n;
 	struct queue_policy p;
 
@@ -170,7 +170,7 @@ store_duty_run(struct store *s, enum store_duty duty, struct span queue,
 		return;
 	}
 	slice = xcalloc(1, sizeof(*slice));
-	slice->queue = queue_find(s, queue);
+	slice->queue = queue_find(store_of(s, queue), queue);
 	slice->duty = duty;
 	slice->cb = cb;
 	slice->arg = arg;

@@ -236,8 +236,7 @@ holds_ask(struct holds *h, struct buf *args)
 }
 
 void
-store_worker_get(
-    struct store *s, struct span worker, store_worker_cb *cb, void *arg)
+workers_get(struct store *s, struct span worker, store_worker_cb *cb, void *arg)
 {
 	struct holds *h = xcalloc(1, sizeof(*h));
 	struct buf args;

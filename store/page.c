@@ -211,6 +211,7 @@ store_task_list(struct store *s, struct span queue,
 	struct page_op *op = xcalloc(1, sizeof(*op));
 	enum err err;
 
+	s = store_of(s, queue);
 	op->store = s;
 	op->queue = queue_find(s, queue);
 	op->state = f->state;

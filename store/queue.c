@@ -13,8 +13,8 @@
 #include "core/mem.h"
 #include "store/reply.h"
 
-static size_t
-hash_name(struct span name)
+size_t
+queue_hash(struct span name)
 {
 	uint64_t h = 1469598103934665603u;
 
@@ -24,13 +24,13 @@ hash_name(struct span name)
 }
 
 struct queue *
-queue_find(struct store *s, struct span name)
+queue_find(const struct store *s, struct span name)
 {
 	struct queue *q;
 
 	if (s->bucket_count == 0)
 		return NULL;
-	q = s->buckets[hash_name(name) & (s->bucket_count - 1)];
+	q = s->buckets[queue_hash(name) & (s->bucket_count - 1)];
 	while (q != NULL && !span_is(name, q->name))
 		q = q->hash_next;
 	return q;
@@ -44,7 +44,7 @@ table_grow(struct store *s)
 
 	for (size_t i = 0; i < s->queue_count; i++) {
 		struct queue *q = s->sorted[i];
-		size_t at = hash_name(span_of(q->name)) & (count - 1);
+		size_t at = queue_hash(span_of(q->name)) & (count - 1);
 
 		q->hash_next = buckets[at];
 		buckets[at] = q;
@@ -78,7 +78,7 @@ table_insert(struct store *s, struct queue *q)
 
 	if (s->queue_count >= s->bucket_count)
 		table_grow(s);
-	at = hash_name(span_of(q->name)) & (s->bucket_count - 1);
+	at = queue_hash(span_of(q->name)) & (s->bucket_count - 1);
 	q->hash_next = s->buckets[at];
 	s->buckets[at] = q;
 	if (s->queue_count % 64 == 0)
@@ -95,7 +95,7 @@ static void
 table_remove(struct store *s, struct queue *q)
 {
 	struct queue **slot =
-	    &s->buckets[hash_name(span_of(q->name)) & (s->bucket_count - 1)];
+	    &s->buckets[queue_hash(span_of(q->name)) & (s->bucket_count - 1)];
 	size_t at = sorted_at(s, q->name);
 
 	while (*slot != q)
@@ -177,7 +177,7 @@ queue_ask(struct store *s, struct span name)
 	struct queue *q = queue_find(s, name);
 
 	if (q == NULL) {
-		if (s->queue_count - store_queue_count(s) >= ASKED_MAX_QUEUES)
+		if (s->queue_count - s->exist_count >= ASKED_MAX_QUEUES)
 			return NULL;
 		q = queue_new(s, name);
 	}
@@ -349,6 +349,8 @@ queue_fill_info(const struct queue *q, struct store_queue_info *out)
 	out->name = span_of(q->name);
 	out->now = now;
 	out->backend = q->store->redis->name;
+	if (store_is_ready(q->store, &out->away))
+		out->away = NULL;
 	out->paused = n->paused;
 	memcpy(out->counts, n->counts, sizeof(out->counts));
 	memcpy(out->lanes, n->lanes, sizeof(out->lanes));
@@ -380,36 +382,11 @@ queue_fill_whole(const struct queue *q, struct store_queue_info *out)
 			out->configured |= 1u << i;
 }
 
-void
-store_queue_each(struct store *s, store_queue_each_fn *fn, void *arg)
-{
-	struct store_queue_info info;
-
-	for (size_t i = 0; i < s->queue_count; i++) {
-		if (!queue_exists(s->sorted[i]))
-			continue;
-		queue_fill_info(s->sorted[i], &info);
-		fn(&info, arg);
-	}
-}
-
-bool
-store_queues_are_known(const struct store *s)
-{
-	return s->names_loaded;
-}
-
-size_t
-store_queue_count(const struct store *s)
-{
-	return s->exist_count;
-}
-
 const struct store_counters *
 store_queue_counters(struct store *s, struct span queue)
 {
 	static const struct store_counters none;
-	struct queue *q = queue_find(s, queue);
+	struct queue *q = queue_find(store_of(s, queue), queue);
 
 	return q == NULL ? &none : &q->counters;
 }
@@ -460,6 +437,8 @@ names_on_reply(enum err err, const struct redisReply *r, void *arg)
 	free(load);
 	if (cb != NULL)
 		cb(err, s);
+	if (err == ERR_OK && s->fleet->count > 1)
+		fleet_place(s->fleet);
 }
 
 /* Reads which queues there are, as another schedd may have made some. */
@@ -509,10 +488,12 @@ void
 store_queue_set(struct store *s, struct span queue,
     const struct store_policy_change *change, store_queue_cb *cb, void *arg)
 {
-	struct queue *q = queue_make(s, queue);
+	struct queue *q;
 	struct policy_set *set;
 	struct call *c;
 
+	s = store_of(s, queue);
+	q = queue_make(s, queue);
 	if (q == NULL) {
 		queue_answer_err(s, ERR_TOO_MANY_QUEUES, cb, arg);
 		return;

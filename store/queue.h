@@ -44,6 +44,8 @@ struct queue {
 	uint64_t listed;   /* store->listings when it was put there */
 	int64_t used_us;   /* when it was last asked for */
 	bool configured;   /* has a section of its own */
+	bool misplaced;    /* is not where the settings have it; was told */
+	bool partial;      /* is not in the history; was told */
 
 	struct list dirty_link;    /* on store->dirty while it has calls */
 	struct list touched_link;  /* on store->touched until the next tick */
@@ -72,7 +74,8 @@ struct queue {
 
 /* ---- queue.c ---------------------------------------------------------- */
 
-struct queue *queue_find(struct store *s, struct span name);
+size_t queue_hash(struct span name);
+struct queue *queue_find(const struct store *s, struct span name);
 /*
  * The queue of that name, made when it is new. One that is only asked for (a
  * take or a report on a name that nobody pushed to) is forgotten again when

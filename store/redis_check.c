@@ -168,9 +168,13 @@ check_on_info(struct redis_conn *c, const struct redisReply *reply)
 		return false;
 	}
 	if (str_to_u64(info_field(reply, "used_memory"), &used))
-		metric_set(METRIC_REDIS_MEMORY, (double)used);
+		metric_set_series(METRIC_REDIS_MEMORY,
+		    metric_series(METRIC_REDIS_MEMORY, c->conf->name),
+		    (double)used);
 	if (str_to_u64(info_field(reply, "maxmemory"), &max))
-		metric_set(METRIC_REDIS_MEMORY_MAX, (double)max);
+		metric_set_series(METRIC_REDIS_MEMORY_MAX,
+		    metric_series(METRIC_REDIS_MEMORY_MAX, c->conf->name),
+		    (double)max);
 	aof_look(c, reply);
 	c->check.is_replica = span_is(info_field(reply, "role"), "slave");
 	fresh_on_info(c, reply);

@@ -27,7 +27,8 @@ enum {
 	DEATHS_WITHIN_US = 60 * 1000 * 1000,
 	RESTART_MIN_MS = 50,
 	RESTART_MAX_MS = 2000,
-	STOP_MS = 5000,    /* between SIGTERM and SIGKILL */
+	STOP_MS = 5000,              /* between SIGTERM and SIGKILL */
+	FAILED_AGAIN_MS = 60 * 1000, /* for one that is not to give up */
 	WAIT_STEP_MS = 20, /* for the redis-server of an ended schedd */
 	WAIT_MAX_US = 10 * 1000 * 1000,
 	POLL_MS = 100 /* without pidfd */
@@ -140,11 +141,13 @@ child_fail(struct redis_child *c, const char *reason)
 {
 	char quoted[300];
 
-	c->state = CHILD_STOPPED;
+	c->state = c->on_failed != NULL ? CHILD_STOPPED : CHILD_WAITING;
 	log_error("redis.child_failed", "reason=%s",
 	    log_quote(quoted, sizeof(quoted), span_of(reason)));
 	if (c->on_failed != NULL)
 		c->on_failed(reason, c->arg);
+	else
+		timer_arm_ms(&c->timer, FAILED_AGAIN_MS);
 }
 
 /* How many ends in the last minute, with this one. */

@@ -17,7 +17,8 @@ struct redis_child;
  * Makes state_dir (0700) and state_dir/redis, locks state_dir/schedd.lock,
  * and starts redis-server. Fails with STATE_DIR, STATE_LOCKED or
  * REDIS_SERVER (no such program) and a line for people in why.
- * on_failed: it died too often (5 times in a minute); reason for people.
+ * on_failed: it died too often (5 times in a minute); reason for people. With
+ * NULL it is tried again, once a minute.
  */
 enum err redis_child_start(struct redis_child **out, struct loop *loop,
     const char *state_dir, void (*on_failed)(const char *reason, void *arg),

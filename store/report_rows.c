@@ -167,6 +167,7 @@ store_report_rows(struct store *s, const struct store_rows_report *op,
 	    xcalloc(1, sizeof(*r) + op->n * sizeof(r->results[0]));
 	struct call *c;
 
+	s = store_of(s, op->queue);
 	r->store = s;
 	r->queue = s->closing ? NULL : queue_ask(s, op->queue);
 	r->n = op->n;
@@ -174,8 +175,11 @@ store_report_rows(struct store *s, const struct store_rows_report *op,
 	r->piece_count = op->piece_count;
 	r->cb = cb;
 	r->arg = arg;
-	if (r->queue == NULL) {
-		r->err = s->closing ? ERR_SHUTTING_DOWN : ERR_TOO_MANY_QUEUES;
+	/* The spools are with main: elsewhere it would be two steps. */
+	if (r->queue == NULL || s->index != 0) {
+		r->err = s->closing         ? ERR_SHUTTING_DOWN
+			 : r->queue == NULL ? ERR_TOO_MANY_QUEUES
+					    : ERR_ROWS_ELSEWHERE;
 		r->done.fn = report_on_done;
 		store_complete(s, &r->done);
 		return;

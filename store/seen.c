@@ -226,13 +226,13 @@ table_note(struct store *s, const struct store_worker *who, enum seen_kind kind)
 }
 
 void
-store_worker_seen(struct store *s, const struct store_worker *who)
+worker_seen(struct store *s, const struct store_worker *who)
 {
 	(void)table_note(s, who, SEEN_PLAIN);
 }
 
 void
-store_worker_took(struct store *s, const struct store_worker *who)
+worker_took(struct store *s, const struct store_worker *who)
 {
 	if (workers_are_many(s))
 		(void)table_note(s, who, SEEN_TOOK);
@@ -248,7 +248,7 @@ heartbeat_on_done(struct done *d)
 }
 
 void
-store_worker_heartbeat(struct store *s, const struct store_worker *who,
+worker_heartbeat(struct store *s, const struct store_worker *who,
     struct span details, store_done_cb *cb, void *arg)
 {
 	struct worker_table *t = s->workers;

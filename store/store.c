@@ -61,17 +61,26 @@ tell_ready(struct store *s, enum err err, const char *why)
 		s->ready_cb(err, span_of(why), s->ready_arg);
 }
 
+/* Main is ready when it can say where each queue is, as far as that may be. */
+static void
+tell_settled(struct store *main)
+{
+	if (main->names_loaded && !main->told_ready &&
+	    fleet_is_settled(main->fleet))
+		tell_ready(main, ERR_OK, "");
+}
+
 static void
 names_on_loaded(enum err err, struct store *s)
 {
-	if (err != ERR_OK || store_tokens_state(s) == STORE_TOKENS_UNREAD) {
+	if (err != ERR_OK ||
+	    (s->index == 0 && store_tokens_state(s) == STORE_TOKENS_UNREAD)) {
 		timer_arm_ms(&s->names_timer, NAMES_AGAIN_MS);
 		return;
 	}
 	s->names_loaded = true;
 	wait_wake_all_queues(s);
-	if (!s->told_ready)
-		tell_ready(s, ERR_OK, "");
+	tell_settled(s->fleet->all[0]);
 }
 
 static void
@@ -94,7 +103,8 @@ conn_on_ready(void *arg)
 		queue_touch(s->sorted[i]);
 	beat_now(s);
 	channels_start(s);
-	tokens_load(s, NULL);
+	if (s->index == 0)
+		tokens_load(s, NULL);
 	queues_load(s, names_on_loaded);
 }
 
@@ -104,8 +114,10 @@ conn_on_lost(const char *reason, void *arg)
 	struct store *s = arg;
 
 	(void)reason; /* the connection has logged it */
+	s->was_lost = true;
 	metric_set_series(METRIC_STORE_UP, s->up_slot, 0);
 	others_look(s);
+	tell_settled(s->fleet->all[0]);
 }
 
 static void
@@ -115,9 +127,11 @@ conn_on_hopeless(enum err err, const char *reason, void *arg)
 
 	metric_set_series(METRIC_STORE_UP, s->up_slot, 0);
 	others_look(s);
+	s->was_lost = true;
 	/* Later on a person may put it right while we wait. */
 	if (!s->told_ready)
 		tell_ready(s, err, reason);
+	tell_settled(s->fleet->all[0]);
 }
 
 static void
@@ -158,30 +172,21 @@ store_durability(const struct store *s)
 	return redis_conn_durability(s->conn);
 }
 
-bool
-store_is_degraded(const struct store *s)
-{
-	return redis_conn_is_degraded(s->conn);
-}
-
-size_t
-store_pending(const struct store *s)
-{
-	return redis_conn_pending(s->conn);
-}
-
 /* ---- opening ----------------------------------------------------------- */
 
 /* The first line of a file that nobody else may read; none without path. */
 static enum err
-password_read(
-    const char *setting, const char *path, char **out, struct buf *why)
+password_read(const struct store *s, const char *key, const char *path,
+    char **out, struct buf *why)
 {
+	char setting[NAME_MAX_LEN + 64];
 	struct buf text;
 	enum err err;
 
 	if (path[0] == '\0')
 		return ERR_OK;
+	(void)snprintf(
+	    setting, sizeof(setting), "redis.%s.%s", s->redis->name, key);
 	buf_init(&text, SECRET_FILE_MAX);
 	err = secret_read(setting, path, &text, why);
 	if (err == ERR_OK) {
@@ -194,6 +199,27 @@ password_read(
 	return err;
 }
 
+/* The private redis-server; another than the main one has a folder of its own
+ * in the state folder, and is tried for ever. */
+static enum err
+child_prepare(struct store *s, struct buf *why)
+{
+	struct buf folder;
+	enum err err;
+
+	if (s->index == 0)
+		return redis_child_start(&s->child, s->loop,
+		    s->conf->server_state_dir, child_on_failed, s, why);
+	buf_init(&folder, 64 * 1024);
+	buf_addf(&folder, "%s/backend.%s", s->conf->server_state_dir,
+	    s->redis->name);
+	buf_add_char(&folder, '\0');
+	err =
+	    redis_child_start(&s->child, s->loop, folder.data, NULL, NULL, why);
+	buf_clear(&folder);
+	return err;
+}
+
 /* The private redis-server, or the passwords of somebody's Redis. */
 static enum err
 store_prepare(struct store *s, struct buf *why)
@@ -202,33 +228,38 @@ store_prepare(struct store *s, struct buf *why)
 	enum err err;
 
 	if (redis->url[0] == '\0' && redis->confirm == CONFIRM_REPLICATED) {
-		buf_add_str(why, "redis.main.confirm: the private Redis has no "
-				 "replicas; set redis.main.url");
+		buf_addf(why,
+		    "redis.%s.confirm: the private Redis has no replicas; set "
+		    "redis.%s.url",
+		    redis->name, redis->name);
 		return ERR_CONF_VALUE;
 	}
 	if (redis->url[0] == '\0')
-		return redis_child_start(&s->child, s->loop,
-		    s->conf->server_state_dir, child_on_failed, s, why);
-	err = password_read("redis.main.password_file", redis->password_file,
-	    &s->password, why);
+		return child_prepare(s, why);
+	err = password_read(
+	    s, "password_file", redis->password_file, &s->password, why);
 	if (err != ERR_OK)
 		return err;
-	return password_read("redis.main.sentinel_password_file",
+	return password_read(s, "sentinel_password_file",
 	    redis->sentinel_password_file, &s->sentinel_password, why);
 }
 
-static struct store *
-store_new(struct loop *loop, const struct conf *conf)
+struct store *
+backend_new(
+    struct fleet *f, struct loop *loop, const struct conf *conf, size_t index)
 {
 	struct store *s = xcalloc(1, sizeof(*s));
 
+	s->fleet = f;
+	s->index = index;
 	s->loop = loop;
 	s->conf = conf;
-	s->redis = &conf->redis[0];
+	s->redis = &conf->redis[index];
 	for (int i = 0; i < SCRIPT_COUNT; i++)
 		s->gathered_slot[i] = metric_series(
 		    METRIC_STORE_GATHERED, script_table()[i].stem);
 	s->up_slot = metric_series(METRIC_STORE_UP, s->redis->name);
+	(void)metric_series(METRIC_STORE_STRANGE, s->redis->name);
 	list_init(&s->call_pool);
 	list_init(&s->dirty);
 	list_init(&s->touched);
@@ -244,7 +275,6 @@ store_new(struct loop *loop, const struct conf *conf)
 	others_init(s);
 	tokens_init(s);
 	audit_init(s);
-	store_reloaded(s);
 	return s;
 }
 
@@ -271,39 +301,15 @@ store_connect(struct store *s)
 }
 
 enum err
-store_open(struct store **out, struct loop *loop, const struct conf *conf,
-    struct buf *why)
+backend_open(struct store *s, struct buf *why)
 {
-	struct store *s = store_new(loop, conf);
 	enum err err = channels_init(s, why);
 
 	if (err == ERR_OK)
 		err = store_prepare(s, why);
-
-	*out = NULL;
-	if (err != ERR_OK) {
-		store_free(s);
-		return err;
-	}
-	store_connect(s);
-	*out = s;
-	return ERR_OK;
-}
-
-/* Queues with a section of their own are there before the first push. */
-void
-store_reloaded(struct store *s)
-{
-	s->redis = &s->conf->redis[0];
-	for (size_t i = 0; i < s->queue_count; i++)
-		queue_set_configured(s->sorted[i], false);
-	for (size_t i = 0; i < s->conf->queue_count; i++) {
-		struct queue *q =
-		    queue_make(s, span_of(s->conf->queues[i].name));
-
-		if (q != NULL)
-			queue_set_configured(q, true);
-	}
+	if (err == ERR_OK)
+		store_connect(s);
+	return err;
 }
 
 /* ---- closing ----------------------------------------------------------- */
@@ -328,7 +334,7 @@ close_on_conn(void *arg)
 }
 
 void
-store_close(struct store *s, void (*cb)(void *arg), void *arg)
+backend_close(struct store *s, void (*cb)(void *arg), void *arg)
 {
 	s->close_cb = cb;
 	s->close_arg = arg;
@@ -349,10 +355,8 @@ store_close(struct store *s, void (*cb)(void *arg), void *arg)
 }
 
 void
-store_free(struct store *s)
+backend_free(struct store *s)
 {
-	if (s == NULL)
-		return;
 	post_cancel(&s->flush_post);
 	post_cancel(&s->done_post);
 	if (s->conn != NULL)

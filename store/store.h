@@ -66,10 +66,28 @@ void store_on_ready(struct store *s, store_ready_cb *cb, void *arg);
 /* May pushes be accepted now? Else why says why not, for /readyz. */
 bool store_is_ready(const struct store *s, const char **why);
 
+/* The backends, in the order of the settings, main first; store is one of them
+ * for itself: the janitor has one for each, and /readyz asks each. All else
+ * is asked of the main one, which store_open gives: it finds the queue's, or
+ * answers for all. */
+struct store_backend_info {
+	const char *name;
+	struct store *store;
+	bool is_ready;
+	const char *why; /* not */
+	const char *durability;
+	size_t pending, queues, waiting;
+};
+typedef void store_backend_each_fn(
+    const struct store_backend_info *info, void *arg);
+void store_backend_each(struct store *s, store_backend_each_fn *fn, void *arg);
+size_t store_backend_count(const struct store *s);
+
 /* What an acknowledged change is now: "memory", "disk" or "replicated". */
 const char *store_durability(const struct store *s);
-/* Is that less than what was set, as the settings allow? */
-bool store_is_degraded(const struct store *s);
+/* Is that less than what was set, as the settings allow? Of the queue's
+ * backend; of main where queue is empty. */
+bool store_is_degraded(struct store *s, struct span queue);
 
 /* Would Redis take a push now? Asks it: STORE_FULL when its memory is full,
  * and any other err of a push. count is 0. */
@@ -221,8 +239,9 @@ void store_queue_remove(struct store *s, struct span queue, bool force,
  * name. */
 typedef void store_queue_each_fn(const struct store_queue_info *q, void *arg);
 void store_queue_each(struct store *s, store_queue_each_fn *fn, void *arg);
-/* False before the names of all were read for the first time. */
-bool store_queues_are_known(const struct store *s);
+/* False before the names of all were read for the first time, on backends that
+ * can be reached; why says what is awaited. */
+bool store_queues_are_known(const struct store *s, const char **why);
 size_t store_queue_count(const struct store *s);
 
 const struct store_counters *store_queue_counters(

@@ -21,6 +21,7 @@
 
 struct beat;
 struct channels;
+struct fleet;
 struct others;
 struct redisReply;
 struct reply;
@@ -69,7 +70,10 @@ struct done {
 	void (*fn)(struct done *d);
 };
 
+/* One backend; those of a schedd are its fleet. */
 struct store {
+	struct fleet *fleet;
+	size_t index; /* in there, and of conf->redis; 0 is the main one */
 	struct loop *loop;
 	const struct conf *conf;
 	const struct conf_redis *redis;
@@ -81,6 +85,7 @@ struct store {
 	void *ready_arg;
 	bool told_ready;
 	bool names_loaded;
+	bool was_lost;            /* or not reached, once */
 	struct timer names_timer; /* to read them again */
 	uint64_t listings;        /* how often they were asked for */
 	int64_t drops;            /* removed ones, by all schedd, ever */
@@ -134,6 +139,38 @@ struct store {
 	struct channels *channels;
 };
 
+/* fleet.c */
+struct fleet {
+	struct store **all; /* by index */
+	size_t count;
+	struct store *usual; /* of queues that have no place of their own */
+	struct home **homes;
+	size_t home_buckets;
+	size_t open; /* those that are not closed yet */
+	void (*close_cb)(void *arg);
+	void *close_arg;
+};
+/* The backend that the queue lives on. */
+struct store *fleet_home(const struct fleet *f, struct span queue);
+static inline struct store *
+store_of(struct store *s, struct span queue)
+{
+	return s->fleet->count == 1 ? s : fleet_home(s->fleet, queue);
+}
+/* Does each backend say which queues it has, or could not be reached? Before,
+ * a queue that seems new may be elsewhere. */
+bool fleet_is_settled(const struct fleet *f);
+/* Finds the queues' places anew: other names are known, or settings. */
+void fleet_place(struct fleet *f);
+
+/* store.c */
+/* One backend of those of the settings; those of main come first. */
+struct store *backend_new(
+    struct fleet *f, struct loop *loop, const struct conf *conf, size_t index);
+enum err backend_open(struct store *s, struct buf *why) MUST_CHECK;
+void backend_close(struct store *s, void (*cb)(void *arg), void *arg);
+void backend_free(struct store *s);
+
 /* batch.c */
 /* Begins with the key prefix and the clock offset, as every queue script
  * does. */
@@ -175,6 +212,8 @@ void wait_flush(struct queue *q);
 /* Serves the call's takes with the rest of work.lua's reply. */
 void takes_on_reply(struct call *c, enum err err, struct reply *in);
 void wait_abort(struct store *s, enum err err);
+/* Takes of a queue that lives elsewhere by now go there. */
+void wait_rehome(struct queue *q);
 void wait_wake_all_queues(struct store *s);
 
 /* beat.c */

@@ -150,6 +150,7 @@ struct store_queue_info {
 	struct span name;
 	int64_t now; /* Redis's clock */
 	const char *backend;
+	const char *away; /* why that cannot be reached; NULL = it can */
 	bool paused;
 	uint64_t counts[TASK_STATE_COUNT]; /* [TASK_GONE] unused */
 	uint64_t lanes[LANE_COUNT];

@@ -78,6 +78,7 @@ task_op_new(struct store *s, struct span queue, void *arg)
 {
 	struct task_op *op = xcalloc(1, sizeof(*op));
 
+	s = store_of(s, queue);
 	op->store = s;
 	op->arg = arg;
 	op->queue = queue_find(s, queue);

@@ -300,8 +300,10 @@ void
 store_queue_get(
     struct store *s, struct span queue, store_queue_cb *cb, void *arg)
 {
-	struct queue *q = queue_find(s, queue);
+	struct queue *q;
 
+	s = store_of(s, queue);
+	q = queue_find(s, queue);
 	if (!s->names_loaded)
 		queue_answer_err(s, ERR_REDIS_DOWN, cb, arg);
 	else if (!queue_exists(q))

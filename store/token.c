@@ -471,7 +471,8 @@ tokens_init(struct store *s)
 	s->tokens = xcalloc(1, sizeof(*s->tokens));
 	s->tokens->used_us = clock_mono_us();
 	timer_init(&s->tokens->timer, s->loop, tokens_on_timer, s);
-	timer_arm_ms(&s->tokens->timer, LOOK_MS);
+	if (s->index == 0)
+		timer_arm_ms(&s->tokens->timer, LOOK_MS);
 }
 
 void

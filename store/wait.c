@@ -204,7 +204,7 @@ take_unserved(struct store *s, struct store_take *t, bool ask_again)
 		t->where = TAKE_FRESH;
 		list_add_tail(&q->fresh, &t->link);
 		queue_mark_dirty(q);
-	} else if (s->waiting >= s->conf->limits_max_waiting)
+	} else if (store_waiting(s) >= s->conf->limits_max_waiting)
 		take_end_empty(t, ERR_TOO_MANY_WAITING);
 	else
 		take_park(s, t);
@@ -409,6 +409,7 @@ wait_flush(struct queue *q)
 void
 store_take(struct store *s, struct store_take *t)
 {
+	s = store_of(s, t->queue);
 	list_init(&t->link);
 	list_init(&t->wheel_link);
 	t->began_us = clock_mono_us();
@@ -421,7 +422,7 @@ store_take(struct store *s, struct store_take *t)
 		    s, t, s->closing ? ERR_SHUTTING_DOWN : ERR_TOO_MANY_QUEUES);
 		return;
 	}
-	if (t->wait_ms > 0 && s->waiting >= s->conf->limits_max_waiting) {
+	if (t->wait_ms > 0 && store_waiting(s) >= s->conf->limits_max_waiting) {
 		take_end_later(s, t, ERR_TOO_MANY_WAITING);
 		return;
 	}
@@ -458,9 +459,11 @@ void
 store_untake(struct store *s, const struct store_take *t,
     const struct span *ids, size_t n)
 {
-	struct queue *q = queue_find(s, t->queue);
+	struct queue *q;
 	struct call *c;
 
+	s = store_of(s, t->queue);
+	q = queue_find(s, t->queue);
 	if (q == NULL || n == 0 || s->closing)
 		return;
 	c = call_new(q);
@@ -472,18 +475,36 @@ store_untake(struct store *s, const struct store_take *t,
 	call_free(c);
 }
 
-void
-store_take_wake_all(struct store *s)
+static void
+take_rehome(struct store *s, struct store_take *t)
 {
-	s->draining = true;
-	wait_abort(s, ERR_OK);
-	channels_drain(s);
+	t->queue_ref = queue_ask(s, t->queue);
+	if (t->queue_ref == NULL) {
+		take_end_later(s, t, ERR_TOO_MANY_QUEUES);
+		return;
+	}
+	t->where = TAKE_FRESH;
+	list_add_tail(&t->queue_ref->fresh, &t->link);
+	queue_mark_dirty(t->queue_ref);
 }
 
-size_t
-store_waiting(const struct store *s)
+void
+wait_rehome(struct queue *q)
 {
-	return s->waiting;
+	struct store *home = store_of(q->store, span_of(q->name));
+	struct list *pos, *tmp;
+
+	LIST_FOREACH_SAFE (pos, tmp, &q->waiting) {
+		struct store_take *t =
+		    CONTAINER_OF(pos, struct store_take, link);
+
+		take_unpark(t);
+		take_rehome(home, t);
+	}
+	LIST_FOREACH_SAFE (pos, tmp, &q->fresh) {
+		list_del(pos);
+		take_rehome(home, CONTAINER_OF(pos, struct store_take, link));
+	}
 }
 
 void

@@ -57,12 +57,6 @@ workers_are_many(const struct store *s)
 	return s->worker_total >= workers_few(s->conf->limits_max_workers);
 }
 
-size_t
-store_worker_count(const struct store *s)
-{
-	return s->worker_total;
-}
-
 /* ---- the list ---------------------------------------------------------- */
 
 struct worker_list {
@@ -99,7 +93,7 @@ list_on_reply(enum err err, const struct redisReply *r, void *arg)
 }
 
 void
-store_worker_list(struct store *s, store_workers_cb *cb, void *arg)
+workers_list(struct store *s, store_workers_cb *cb, void *arg)
 {
 	struct worker_list *l = xcalloc(1, sizeof(*l));
 	struct buf args;
@@ -557,7 +551,7 @@ workers_sweep(struct store *s, store_count_cb *cb, void *arg)
 }
 
 void
-store_worker_remove(
+workers_remove(
     struct store *s, struct span worker, store_count_cb *cb, void *arg)
 {
 	struct sweep *w = sweep_new(s, cb, arg);

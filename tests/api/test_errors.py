@@ -46,6 +46,7 @@ NOT_IN_ANSWERS = {
     "CHANNEL_3": "as CHANNEL_1, for the third channel",
     "CHANNEL_OTHER": "as CHANNEL_1, for further channels",
     "CHANNEL_NAME_BAD": "test_channels",
+    "ROWS_ELSEWHERE": "needs two backends: test_backends",
     "ROW_UNKNOWN": "needs a channel: test_channels",
     "SPOOL_FULL": "needs a channel: test_channels",
     "COLUMNS_UNKNOWN": "needs a channel: test_forward",

@@ -49,7 +49,7 @@ def wait_refused(schedd, words, limit=5):
         got = client.queue("q").post("tasks", {"id": "late", "payload": 1})
         got.refused(503, "REDIS_DOWN")
         page = client.get("/metrics").body.decode()
-    assert "schedd_store_strange 1\n" in page
+    assert 'schedd_store_strange{backend="main"} 1\n' in page
     assert 'schedd_store_up{backend="main"} 0\n' in page
     line = schedd.find_log("redis.hopeless")
     assert line.values["error"] == "REDIS_OLDER" and words in line.text
@@ -60,7 +60,7 @@ def check_accepts(schedd, redis):
     schedd.wait_ready()
     push(schedd, "after")
     with schedd.client() as client:
-        assert "schedd_store_strange 0\n" in client.get("/metrics").body.decode()
+        assert 'schedd_store_strange{backend="main"} 0\n' in client.get("/metrics").body.decode()
     assert redis.do("HEXISTS", "sched:{q}:task", "late") == 0
 
 

@@ -18,7 +18,7 @@ static struct janitor *
 begin(struct world *w, const char *setting)
 {
 	world_begin(w, false, setting);
-	return janitor_new(w->loop, w->conf, w->store);
+	return janitor_new(w->loop, w->conf, w->store, "main");
 }
 
 static void

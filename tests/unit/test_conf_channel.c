@@ -175,6 +175,11 @@ test_a_history_is_ours(void **state)
 	    ERR_CONF_VALUE,
 	    "a.conf:3: [channel \"h\"] columns: expected nothing: a history "
 	    "has columns of its own");
+	assert_fails("[redis \"g\"]\nurl=tcp://h:1\n[queue \"a\"]\nbackend=g\n"
+		     "[channel \"h\"]\nkind=history\n",
+	    ERR_CONF_VALUE,
+	    "a.conf:6: [channel \"h\"] kind: expected rows, as queues have "
+	    "another backend than main: a history would miss their tasks");
 	assert_fails("[channel \"h\"]\nkind=history\nkey=id\n", ERR_CONF_VALUE,
 	    "a.conf:3: [channel \"h\"] key: expected nothing: a history keeps "
 	    "all rows");
