@@ -57,6 +57,12 @@ static const struct opt queue_ls_opts[] = {
 	{0},
 };
 
+static const struct opt queue_move_opts[] = {
+	{.name = "to",   .value = "BACKEND", .help = "the [redis \"BACKEND\"] of the server's settings that it is to live on"},
+	{.name = "undo", .help = "take back a move that is under way"},
+	{0},
+};
+
 static const struct opt queue_rm_opts[] = {
 	{.name = "force", .help = "with the tasks that it still has"},
 	{0},
@@ -177,6 +183,7 @@ static const struct cmd cmds[] = {
 	{"quarantine rm", "CHANNEL [ID]",  1, 1001, cmd_quarantine_rm, quarantine_act_opts, "drop rows that were refused"},
 	{"quarantine show", "CHANNEL ID",  2, 2, cmd_quarantine_show, NULL,         "one row that was refused, whole"},
 	{"queue ls",    "[GLOB]",          0, 1, cmd_queue_ls,    queue_ls_opts,    "all queues: counts, oldest task, rates, workers, what holds them up"},
+	{"queue move",  "QUEUE",           1, 1, cmd_queue_move,  queue_move_opts,  "move a queue with its tasks to another backend"},
 	{"queue pause", "QUEUE",           1, 1, cmd_queue_pause, create_opts,      "hand out none of its tasks; pushes and reports go on"},
 	{"queue purge", "QUEUE",           1, 1, cmd_queue_purge, purge_opts,       "remove the tasks that the options choose"},
 	{"queue resume", "QUEUE",          1, 1, cmd_queue_resume, create_opts,     "hand out tasks again"},

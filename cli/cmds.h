@@ -28,6 +28,7 @@ cmd_fn cmd_quarantine_retry;
 cmd_fn cmd_quarantine_rm;
 cmd_fn cmd_quarantine_show;
 cmd_fn cmd_queue_ls;
+cmd_fn cmd_queue_move;
 cmd_fn cmd_queue_pause;
 cmd_fn cmd_queue_purge;
 cmd_fn cmd_queue_resume;

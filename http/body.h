@@ -200,6 +200,9 @@ struct crypt_body {
 enum err body_read_encrypt(struct body *b, struct crypt_body *out) MUST_CHECK;
 enum err body_read_decrypt(struct body *b, struct crypt_body *out) MUST_CHECK;
 
+/* {"to": "backend"} */
+enum err body_read_move(struct body *b, struct span *to) MUST_CHECK;
+
 struct channel_body {
 	bool paused;
 };

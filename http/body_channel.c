@@ -1,11 +1,33 @@
-/* The bodies of operators: a channel is paused, rows of a quarantine are
- * retried or dropped. */
+/* The bodies of operators: a queue is moved, a channel is paused, rows of a
+ * quarantine are retried or dropped. */
 
 #include "http/body.h"
 
 #include <string.h>
 
 #include "store/store.h"
+
+/* ---- a move ----------------------------------------------------------- */
+
+static bool
+move_read_to(struct body *b, void *into)
+{
+	return body_text(b, into);
+}
+
+/* clang-format off */
+static const struct body_field move_fields[] = {
+	{"to", move_read_to, true},
+};
+/* clang-format on */
+
+enum err
+body_read_move(struct body *b, struct span *to)
+{
+	*to = SPAN("");
+	(void)body_object(b, move_fields, COUNT_OF(move_fields), to, NULL);
+	return body_end(b);
+}
 
 /* ---- a channel -------------------------------------------------------- */
 

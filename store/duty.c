@@ -37,6 +37,8 @@ store_duty_is_due(struct store *s, enum store_duty duty, struct span queue)
 	if (q == NULL)
 		return false;
 	n = &q->numbers;
+	if (n->moving)
+		return false;
 	queue_policy(q, &p);
 	switch (duty) {
 	case DUTY_DOING:

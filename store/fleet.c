@@ -16,6 +16,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "store/channel_priv.h"
+#include "store/moved.h"
 #include "store/worker_priv.h"
 
 /* A queue that does not live where most do. */
@@ -71,7 +72,7 @@ is_there(const struct store *s, struct span queue)
 static struct store *
 home_find(const struct fleet *f, struct span queue)
 {
-	struct store *home = home_by_conf(f, queue);
+	struct store *home = moved_follow(f, home_by_conf(f, queue), queue);
 
 	if (!home->names_loaded || is_there(home, queue))
 		return home;
@@ -125,23 +126,48 @@ home_add(struct fleet *f, struct span queue)
 	*slot = p;
 }
 
+/*
+ * A queue that is on two backends was left behind, or has moved a moment ago,
+ * and one of them was not heard since: then both are asked again.
+ */
+static bool
+is_split(struct queue *q, struct store *home)
+{
+	struct store *s = q->store;
+
+	if (q->doubted[0] == 0) {
+		queues_load(s, NULL);
+		queues_load(home, NULL);
+		q->doubted[0] = s->listings;
+		q->doubted[1] = home->listings;
+	}
+	return s->listed >= q->doubted[0] && home->listed >= q->doubted[1];
+}
+
 /* Tells once of a queue that is not where the settings have it. */
 static void
 place_tell(const struct fleet *f, struct queue *q)
 {
-	const struct store *home = fleet_home(f, span_of(q->name));
-	const struct store *by_conf = home_by_conf(f, span_of(q->name));
+	struct span name = span_of(q->name);
+	struct store *home = fleet_home(f, name);
+	const struct store *by_conf =
+	    moved_follow(f, home_by_conf(f, name), name);
 	bool misplaced = q->registered && by_conf->names_loaded &&
-			 (home != q->store ? is_there(home, span_of(q->name))
-					   : home != by_conf);
+			 home == q->store && home != by_conf;
+	bool is_double =
+	    q->registered && home != q->store && is_there(home, name);
 
-	if (misplaced && !q->misplaced && home == q->store)
+	if (misplaced && !q->misplaced)
 		log_warn("queue.misplaced", "queue=%s backend=%s settings=%s",
 		    q->name, home->redis->name, by_conf->redis->name);
-	else if (misplaced && !q->misplaced)
+	if (!is_double)
+		q->doubted[0] = 0;
+	else if (!is_split(q, home))
+		return;
+	else if (!q->misplaced)
 		log_error("queue.split", "queue=%s backend=%s also=%s", q->name,
 		    home->redis->name, q->store->redis->name);
-	q->misplaced = misplaced;
+	q->misplaced = misplaced || is_double;
 }
 
 /* Tells once of a queue whose tasks are not in the history, which is with
@@ -191,6 +217,9 @@ homes_find(struct fleet *f)
 	f->homes = xcalloc(f->home_buckets, sizeof(struct home *));
 	for (size_t i = 0; i < conf->queue_count; i++)
 		home_add(f, span_of(conf->queues[i].name));
+	for (size_t i = 0; i < f->count; i++)
+		for (struct moved *m = f->all[i]->moved; m != NULL; m = m->next)
+			home_add(f, span_of(m->name));
 	for (size_t i = 0; i < f->count; i++)
 		for (size_t k = 0; k < f->all[i]->queue_count; k++)
 			if (f->all[i]->sorted[k]->registered)
@@ -385,6 +414,7 @@ static void
 fleet_free(struct fleet *f)
 {
 	homes_clear(f);
+	moves_free(f);
 	for (size_t i = f->count; i > 0; i--)
 		backend_free(f->all[i - 1]);
 	free(f->all);
@@ -399,6 +429,7 @@ store_open(struct store **out, struct loop *loop, const struct conf *conf,
 	enum err err = ERR_OK;
 
 	*out = NULL;
+	list_init(&f->moves);
 	f->all = xcalloc(conf->redis_count, sizeof(struct store *));
 	for (size_t i = 0; i < conf->redis_count; i++) {
 		f->all[i] = backend_new(f, loop, conf, i);

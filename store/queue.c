@@ -11,6 +11,7 @@
 
 #include "core/clock.h"
 #include "core/mem.h"
+#include "store/moved.h"
 #include "store/reply.h"
 
 size_t
@@ -407,6 +408,38 @@ struct names_load {
 	void (*cb)(enum err err, struct store *s);
 };
 
+/* The names, but those whose queue is on its way here, or was here. */
+static void
+names_read(struct names_load *load, struct reply *c)
+{
+	struct store *s = load->store;
+	size_t left = (size_t)reply_int(c, 0);
+	struct reply moves = *c;
+
+	if (left > reply_left(c))
+		left = reply_left(c);
+	moves.next += left;
+	moved_read(s, &moves);
+	/* One that was put there after we asked is in no answer. */
+	for (size_t i = 0; i < s->queue_count; i++)
+		if (s->sorted[i]->listed < load->listing)
+			queue_set_registered(s->sorted[i], false);
+	while (left-- > 0) {
+		struct span name = reply_bytes(c);
+		struct queue *q = NULL;
+
+		if (moved_is_elsewhere(s, name))
+			moved_tidy(s, name);
+		else if (name_is_valid(name))
+			q = queue_make(s, name);
+		if (q != NULL)
+			queue_set_registered(q, true);
+	}
+	for (size_t i = 0; i < s->queue_count; i++)
+		if (!queue_exists(s->sorted[i]))
+			queue_reset(s->sorted[i]);
+}
+
 static void
 names_on_reply(enum err err, const struct redisReply *r, void *arg)
 {
@@ -416,29 +449,17 @@ names_on_reply(enum err err, const struct redisReply *r, void *arg)
 	struct reply c;
 
 	if (err == ERR_OK) {
-		/* One that was put there after we asked is in no answer. */
-		for (size_t i = 0; i < s->queue_count; i++)
-			if (s->sorted[i]->listed < load->listing)
-				queue_set_registered(s->sorted[i], false);
 		reply_open(&c, r);
-		while (reply_left(&c) > 0) {
-			struct span name = reply_bytes(&c);
-			struct queue *q = NULL;
-
-			if (name_is_valid(name))
-				q = queue_make(s, name);
-			if (q != NULL)
-				queue_set_registered(q, true);
-		}
-		for (size_t i = 0; i < s->queue_count; i++)
-			if (!queue_exists(s->sorted[i]))
-				queue_reset(s->sorted[i]);
+		names_read(load, &c);
+		s->listed = load->listing;
 	}
 	free(load);
 	if (cb != NULL)
 		cb(err, s);
-	if (err == ERR_OK && s->fleet->count > 1)
+	if (err == ERR_OK && s->fleet->count > 1) {
 		fleet_place(s->fleet);
+		moves_recover(s);
+	}
 }
 
 /* Reads which queues there are, as another schedd may have made some. */
@@ -452,10 +473,10 @@ queues_load(struct store *s, void (*cb)(enum err err, struct store *s))
 	load->listing = ++s->listings;
 	load->cb = cb;
 	buf_init(&args, 4096);
-	resp_add_str(&args, "SMEMBERS");
-	buf_addf(&args, "$%zu\r\n%squeues\r\n", strlen(s->redis->prefix) + 6,
-	    s->redis->prefix);
-	redis_conn_command(s->conn, REDIS_READ, &args, 2, names_on_reply, load);
+	store_add_key(s, &args, "queues");
+	store_add_key(s, &args, "moved");
+	redis_conn_script(
+	    s->conn, SCRIPT_NAMES, &args, 2, 2, names_on_reply, load);
 }
 
 /* ---- changing the policy ------------------------------------------------ */

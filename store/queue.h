@@ -28,6 +28,7 @@ struct queue_numbers {
 	uint64_t amiss;          /* how much does not add up: store.amiss */
 	bool broken; /* a key has the wrong type: the numbers are old */
 	bool paused;
+	bool moving; /* to another backend: nothing is to be done to it */
 	unsigned overridden;
 	uint64_t override[POLICY_FIELD_COUNT];
 	struct store_totals totals;
@@ -37,15 +38,17 @@ struct queue {
 	struct store *store;
 	struct queue *hash_next;
 	char name[NAME_MAX_LEN + 1];
-	struct span key;   /* "sched:{name}:" */
-	bool registered;   /* is in the set of queues; queue_set_ sets both */
-	bool renewed;      /* was put there again since a removal was sent */
-	unsigned dropping; /* removals under way */
-	uint64_t listed;   /* store->listings when it was put there */
-	int64_t used_us;   /* when it was last asked for */
-	bool configured;   /* has a section of its own */
-	bool misplaced;    /* is not where the settings have it; was told */
-	bool partial;      /* is not in the history; was told */
+	struct span key;     /* "sched:{name}:" */
+	bool registered;     /* is in the set of queues; queue_set_ sets both */
+	bool renewed;        /* was put there again since a removal was sent */
+	unsigned dropping;   /* removals under way */
+	uint64_t listed;     /* store->listings when it was put there */
+	int64_t used_us;     /* when it was last asked for */
+	bool configured;     /* has a section of its own */
+	bool misplaced;      /* is not where the settings have it; was told */
+	bool partial;        /* is not in the history; was told */
+	uint64_t doubted[2]; /* the listings, here and where it seems to live,
+				that tell whether it is in two places */
 
 	struct list dirty_link;    /* on store->dirty while it has calls */
 	struct list touched_link;  /* on store->touched until the next tick */

@@ -25,6 +25,7 @@ static const struct {
 	{"MASTERDOWN",  ERR_REDIS_DOWN},
 	{"TRYAGAIN",    ERR_REDIS_DOWN},
 	{"CLUSTERDOWN", ERR_REDIS_DOWN},
+	{"AWAY",        ERR_QUEUE_MOVING},
 };
 /* clang-format on */
 

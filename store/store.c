@@ -15,6 +15,7 @@
 #include "core/metrics.h"
 #include "core/secret.h"
 #include "store/channel_priv.h"
+#include "store/moved.h"
 #include "store/redis_child.h"
 #include "store/script.h"
 #include "store/worker_priv.h"
@@ -374,6 +375,7 @@ backend_free(struct store *s)
 	queues_free(s);
 	repair_free(s);
 	channels_free(s);
+	moved_free(s);
 	free(s->password);
 	free(s->sentinel_password);
 	free(s);

@@ -33,6 +33,7 @@
 #include "core/err.h"
 #include "core/list.h"
 #include "store/store_access.h"
+#include "store/store_backend.h"
 #include "store/store_channel.h"
 #include "store/store_types.h"
 
@@ -65,23 +66,6 @@ void store_on_ready(struct store *s, store_ready_cb *cb, void *arg);
 
 /* May pushes be accepted now? Else why says why not, for /readyz. */
 bool store_is_ready(const struct store *s, const char **why);
-
-/* The backends, in the order of the settings, main first; store is one of them
- * for itself: the janitor has one for each, and /readyz asks each. All else
- * is asked of the main one, which store_open gives: it finds the queue's, or
- * answers for all. */
-struct store_backend_info {
-	const char *name;
-	struct store *store;
-	bool is_ready;
-	const char *why; /* not */
-	const char *durability;
-	size_t pending, queues, waiting;
-};
-typedef void store_backend_each_fn(
-    const struct store_backend_info *info, void *arg);
-void store_backend_each(struct store *s, store_backend_each_fn *fn, void *arg);
-size_t store_backend_count(const struct store *s);
 
 /* What an acknowledged change is now: "memory", "disk" or "replicated". */
 const char *store_durability(const struct store *s);

@@ -88,6 +88,7 @@ struct store {
 	bool was_lost;            /* or not reached, once */
 	struct timer names_timer; /* to read them again */
 	uint64_t listings;        /* how often they were asked for */
+	uint64_t listed;          /* the last that was answered */
 	int64_t drops;            /* removed ones, by all schedd, ever */
 	bool draining;            /* no take waits any more */
 	bool closing;
@@ -137,6 +138,7 @@ struct store {
 	struct token_table *tokens;
 	struct audit *audit;
 	struct channels *channels;
+	struct moved *moved; /* of queues that were here, or come or go */
 };
 
 /* fleet.c */
@@ -146,6 +148,8 @@ struct fleet {
 	struct store *usual; /* of queues that have no place of their own */
 	struct home **homes;
 	size_t home_buckets;
+	struct list
+	    moves;   /* struct move: of this schedd, the ended ones, too */
 	size_t open; /* those that are not closed yet */
 	void (*close_cb)(void *arg);
 	void *close_arg;

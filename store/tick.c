@@ -9,6 +9,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "store/moved.h"
 #include "store/reply.h"
 #include "store/worker_priv.h"
 
@@ -42,7 +43,11 @@ numbers_read_meta(struct queue_numbers *n, struct reply *c)
 	    &n->totals.lease_lost, &n->totals.reclaimed, &n->totals.retried,
 	    &n->totals.trimmed};
 
-	n->paused = or_zero(c) != 0;
+	value = or_zero(c);
+	n->paused = value != 0;
+	n->moving = value == 2;
+	if (n->moving)
+		memset(n->due, 0, sizeof(n->due));
 	n->overridden = 0;
 	for (int i = 0; i < POLICY_FIELD_COUNT; i++)
 		if (reply_maybe_int(c, &value)) {
@@ -143,7 +148,7 @@ tick_read(struct tick *t, const struct redisReply *r)
 
 		for (size_t i = 0; i < s->queue_count; i++)
 			known += s->sorted[i]->registered;
-		if (known != names || drops != s->drops)
+		if (known != names || drops != s->drops || moves_are_open(s))
 			queues_load(s, NULL);
 		s->drops = drops;
 	}

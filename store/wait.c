@@ -308,12 +308,15 @@ takes_on_reply(struct call *c, enum err err, struct reply *in)
 		err = takes_serve(c, in);
 	if (err == ERR_STORE_REFUSED)
 		err = ERR_TAKE;
+	/* As long as it takes, its tasks wait, too. */
+	if (err == ERR_QUEUE_MOVING)
+		c->queue->numbers.paused = true;
 	LIST_FOREACH_SAFE (pos, tmp, &c->takes) {
 		struct store_take *t =
 		    CONTAINER_OF(pos, struct store_take, link);
 
 		list_del(pos);
-		if (take_waits_on(c->store, t, err))
+		if (err == ERR_QUEUE_MOVING || take_waits_on(c->store, t, err))
 			take_unserved(c->store, t, false);
 		else
 			take_end_empty(t, t->left ? ERR_CLIENT_GONE : err);

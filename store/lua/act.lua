@@ -14,6 +14,7 @@
 -- stay, counted in meta, until they come to the front.
 -- Atomic: a task is in exactly one state before and after.
 -- include common.lua
+-- include here.lua
 local action, name, skip = ARGV[2], ARGV[3], tonumber(ARGV[4])
 local score, last, size = ARGV[5], ARGV[6], tonumber(ARGV[7])
 local key, state, wants = base .. name, name:match('^%l+'), 9

@@ -7,6 +7,7 @@
 -- request ids had to go before their time. Atomic: a request id and its list
 -- of tasks go together, and none whose tasks are held.
 -- include common.lua
+-- include here.lua
 local key, limit, MOST_IDS = base .. 'requests', tonumber(ARGV[2]), 4000
 local due = call('ZRANGEBYSCORE', key, '-inf', now, 'LIMIT', 0, limit)
 local times, n = #due, #due

@@ -5,7 +5,11 @@
 -- Reply: 1 when it is removed, then how many tasks it has (had), how many of
 -- them live, and how many dead. Redis frees what was large behind the scenes.
 -- Atomic: what is pushed meanwhile is removed, too, or makes the queue anew.
+-- include keys.lua
 local call, base = redis.pcall, KEYS[1]
+if call('HEXISTS', base .. 'meta', 'away') == 1 then
+	return redis.error_reply('AWAY on another backend')
+end
 
 -- What cannot be counted, as it is of the wrong type, counts as one.
 local function count(command, name)
@@ -31,11 +35,7 @@ local finish = length('finish')
 local tasks = math.max(count('HLEN', 'task'), live + dead + finish)
 live = tasks - dead - finish
 if ARGV[3] ~= '1' and live + dead > 0 then return { 0, tasks, live, dead } end
-for _, name in ipairs({ 'task', 'todo:high', 'todo:normal', 'todo:low',
-	'delayed', 'doing', 'holder', 'held', 'retry', 'failed', 'finish', 'dead',
-	'error', 'result', 'opts', 'request', 'requests', 'cancelled', 'meta' }) do
-	redis.call('UNLINK', base .. name)
-end
+for _, name in ipairs(all_keys) do redis.call('UNLINK', base .. name) end
 redis.call('SREM', KEYS[2], ARGV[2])
 redis.call('HINCRBY', KEYS[3], 'drops', 1)
 return { 1, tasks, live, dead }

@@ -4,6 +4,7 @@
 -- 3 limit (at most 1,000).
 -- Reply: how many. Atomic: an id leaves one set and joins one lane.
 -- include common.lua
+-- include here.lua
 local key = base .. ARGV[2]
 local ids = call('ZRANGEBYSCORE', key, '-inf', now, 'LIMIT', 0, ARGV[3])
 if #ids == 0 then return 0 end

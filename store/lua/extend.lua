@@ -6,6 +6,7 @@
 -- Reply: the new lease end, and a string with a letter for each id as in
 -- report.lua. Atomic: only the holder's lease is extended.
 -- include common.lua
+-- include here.lua
 local lease = ARGV[4] ~= '' and ARGV[4]
 	or call('HGET', base .. 'meta', 'lease_ms') or ARGV[2]
 local over = now + lease

@@ -8,6 +8,7 @@
 -- task: id, time, holder, retry, opts, error; for finish the time is nil and
 -- the holder the value. Atomic: one moment of the state.
 -- include common.lua
+-- include here.lua
 local state, lane, first = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local left, most, wants = tonumber(ARGV[5]), tonumber(ARGV[6]), 7
 -- include filter.lua

@@ -21,8 +21,9 @@ end
 for i = 1, n do ids[i] = argv[i * 2 + 1] end
 local known = call('HMGET', base .. 'task', unpack(ids))
 -- Finished and dead ones are no live tasks; they are counted when it matters.
-local room = (call('HGET', base .. 'meta', 'max_tasks') or argv[2])
-	- call('HLEN', base .. 'task')
+local meta = call('HMGET', base .. 'meta', 'max_tasks', 'away')
+if meta[2] then return redis.error_reply('AWAY on another backend') end
+local room = (meta[1] or argv[2]) - call('HLEN', base .. 'task')
 if room < n then
 	room = room + call('LLEN', base .. 'finish') + call('ZCARD', base .. 'dead')
 		- (call('HGET', base .. 'meta', 'holes:finish') or 0)

@@ -10,6 +10,7 @@
 -- end), how many leases were lengthened by an outage. Atomic: a lease that was
 -- extended or reported meanwhile is not over.
 -- include common.lua
+-- include here.lua
 -- include spool.lua
 local history_to = ARGV[5]
 -- include history.lua

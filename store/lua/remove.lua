@@ -5,6 +5,7 @@
 -- Reply: the letter of the state it was in, - when it is not known.
 -- Atomic: found and removed at one moment.
 -- include common.lua
+-- include here.lua
 local id = ARGV[2]
 local state = state_of(id, call('HGET', base .. 'task', id))
 local sets = { r = 'failed', x = 'dead', y = 'delayed' }

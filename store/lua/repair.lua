@@ -12,6 +12,7 @@
 -- finished is finished. A task that is nowhere goes to the front of its lane.
 -- Atomic: a task that moves meanwhile is never seen in two places, or none.
 -- include common.lua
+-- include here.lua
 -- include mend.lua
 if what == 'place' then
 	for i = 4, #ARGV do place(ARGV[i]) end

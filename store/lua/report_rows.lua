@@ -16,7 +16,8 @@ local history_to = ARGV[7]
 -- include history.lua
 local argv = ARGV
 local meta = call('HMGET', base .. 'meta', 'max_attempts', 'retry_base_ms',
-	'retry_max_ms', 'paused', 'lease_ms')
+	'retry_max_ms', 'paused', 'lease_ms', 'away')
+if meta[6] then return redis.error_reply('AWAY on another backend') end
 local held, first = {}, 11 + 2 * argv[9]
 
 local sums = {}

@@ -5,6 +5,7 @@
 -- run_at, when it died), holder, retry, opts, error, result, max_attempts of
 -- the queue; nil where there is none. Atomic: one moment of the task.
 -- include common.lua
+-- include here.lua
 local id = ARGV[2]
 local value = call('HGET', base .. 'task', id)
 local state = state_of(id, value)

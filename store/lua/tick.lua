@@ -48,7 +48,7 @@ local function read(b)
 		'retry_max_ms', 'finish_keep', 'finish_age_ms', 'dead_keep',
 		'dead_age_ms', 'pushed', 'taken', 'finished', 'failed', 'dead',
 		'lease_lost', 'reclaimed', 'retried', 'trimmed', 'holes:todo:high',
-		'holes:todo:normal', 'holes:todo:low', 'holes:finish')
+		'holes:todo:normal', 'holes:todo:low', 'holes:finish', 'away')
 	local function length(list, holes)
 		return math.max(0, call('LLEN', b .. list) - (holes or 0))
 	end
@@ -75,6 +75,8 @@ local function read(b)
 		r[15] = 1
 	end
 	for i = 1, 20 do r[15 + i] = meta[i] end
+	-- Nothing is handed out, and no duty has anything to do.
+	if meta[25] then r[16] = 2 end
 	local tasks = 0
 	for i = 1, 8 do tasks = tasks + r[i] end
 	r[36] = math.abs(call('HLEN', b .. 'task') - tasks)

@@ -8,7 +8,8 @@
 local name = ARGV[2]
 local key, window, ids = base .. name, {}, {}
 local meta = call('HMGET', base .. 'meta', name .. '_keep', name .. '_age_ms',
-	'holes:' .. name)
+	'holes:' .. name, 'away')
+if meta[4] then return redis.error_reply('AWAY on another backend') end
 local keep, age = tonumber(meta[1] or ARGV[3]), tonumber(meta[2] or ARGV[4])
 local finish, limit = name == 'finish', tonumber(ARGV[5])
 

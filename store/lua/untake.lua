@@ -6,6 +6,7 @@
 -- Reply: how many went back; none when the same request was repeated since:
 -- whoever did that has them. Atomic: an id is in doing or in a lane.
 -- include common.lua
+-- include here.lua
 local field = ARGV[2] .. ' ' .. ARGV[3]
 local text = ARGV[3] ~= '' and call('HGET', base .. 'request', field)
 if text and text:byte() == 32 then

@@ -25,7 +25,8 @@ local history_to = ARGV[7]
 local argv, argc = ARGV, #ARGV
 local meta = call('HMGET', base .. 'meta', 'max_attempts', 'retry_base_ms',
 	'retry_max_ms', 'paused', 'lease_ms', 'holes:todo:high',
-	'holes:todo:normal', 'holes:todo:low')
+	'holes:todo:normal', 'holes:todo:low', 'away')
+if meta[9] then return redis.error_reply('AWAY on another backend') end
 -- A redis.call costs more than what it calls: those that have nothing to do
 -- are left out, and a worker that reports one task and takes another holds as
 -- many as before.

@@ -30,6 +30,7 @@ SCHEMAS = {
     "report_fields": ("Report",),
     "extend_fields": ("Extend",),
     "set_fields": ("RetrySet", "PurgeSet"),
+    "move_fields": ("MoveTo",),
     "policy_fields": ("QueueChange",),
     "beat_fields": ("Heartbeat",),
     "token_fields": ("TokenNew",),

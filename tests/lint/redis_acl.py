@@ -17,7 +17,7 @@ IN_C = re.compile(
 # One that is written whole, for speed.
 IN_TEXT = re.compile(r"\\r\\n([A-Z]{3,})\\r\\n")
 FAMILIES = {"CLIENT", "CONFIG", "SCRIPT"}
-SECOND = {"BYLEX", "GET", "LOAD", "SETNAME"}
+SECOND = {"BYLEX", "COUNT", "GET", "LOAD", "SETNAME", "WITHSCORES"}
 NOT_OURS = {"SENTINEL"}
 
 
