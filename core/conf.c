@@ -11,15 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/column.h"
 #include "core/conf_priv.h"
 
-#define HISTORY_TABLE "schedd.history"
-
 enum { FILE_MAX_BYTES = 1024 * 1024 };
-
-static const struct conf_source *source_of(
-    const struct conf *c, size_t row, const char *name);
 
 static const struct conf_row rows[CONF_ROW_COUNT] = {
 #define CONF_TYPE_NAME_NUMBER "number"
@@ -182,8 +176,8 @@ list_add(struct conf *c, enum conf_owner kind, const char *name)
 	return last;
 }
 
-static char *
-list_find(const struct conf *c, enum conf_owner kind, const char *name)
+char *
+conf_find(const struct conf *c, enum conf_owner kind, const char *name)
 {
 	for (size_t i = 0; i < list_count(c, kind); i++) {
 		if (strcmp(list_at(c, kind, i), name) == 0)
@@ -221,7 +215,7 @@ static void
 fill_from_unnamed(const struct conf *c, enum conf_owner kind, void *item)
 {
 	for (size_t i = 0; i < CONF_ROW_COUNT; i++) {
-		const struct conf_source *s = source_of(c, i, "");
+		const struct conf_source *s = conf_source_of(c, i, "");
 
 		if (specs[i].owner == kind)
 			conf_value_set(
@@ -233,7 +227,7 @@ fill_from_unnamed(const struct conf *c, enum conf_owner kind, void *item)
 static char *
 build_named(struct conf *c, enum conf_owner kind, const char *name)
 {
-	char *item = list_find(c, kind, name);
+	char *item = conf_find(c, kind, name);
 
 	if (item != NULL)
 		return item;
@@ -321,168 +315,12 @@ build_history(struct conf *c)
 
 		if (channel->kind == CHANNEL_OF_HISTORY &&
 		    channel->table[0] == '\0')
-			conf_value_set(
-			    CONF_ROW_channel_table, channel, HISTORY_TABLE);
+			conf_value_set(CONF_ROW_channel_table, channel,
+			    CONF_HISTORY_TABLE);
 	}
 }
 
-/* ---- what settings say together ---------------------------------------- */
-
-/* "schedd.conf:12: [channel "a"] key: ": the setting, or where its section
- * begins to be. */
-static enum err
-channel_fail(const struct conf *c, const struct conf_channel *channel,
-    size_t row, struct buf *why, const char *expected)
-{
-	const struct conf_source *s = source_of(c, row, channel->name);
-
-	for (size_t i = 0; i < c->source_count && s == NULL; i++) {
-		if (specs[c->sources[i].row].owner == CONF_OWNER_conf_channel &&
-		    strcmp(c->sources[i].name, channel->name) == 0)
-			s = &c->sources[i];
-	}
-	buf_addf(why, "%s: [channel \"%s\"] %s: expected %s",
-	    s != NULL ? s->where : "default", channel->name, rows[row].key,
-	    expected);
-	return ERR_CONF_VALUE;
-}
-
-static bool
-key_is_of_columns(const struct conf_channel *channel)
-{
-	struct columns *columns = xcalloc(1, sizeof(*columns));
-	struct span rest = span_of(channel->key), name;
-	char why[160];
-	bool ok = channel->columns[0] == '\0' ||
-		  columns_parse(columns, channel->columns, why, sizeof(why));
-
-	while (
-	    channel->columns[0] != '\0' && ok && column_list_next(&rest, &name))
-		ok = columns_find(columns, name) != NULL;
-	free(columns);
-	return ok;
-}
-
-/* Rows of a history are made in the step that ends the task, so they are where
- * the channels are. */
-static bool
-queues_are_on_main(const struct conf *c)
-{
-	bool are = strcmp(c->queue_backend, "main") == 0;
-
-	for (size_t i = 0; i < c->queue_count; i++)
-		are = are && strcmp(c->queues[i].backend, "main") == 0;
-	return are;
-}
-
-/* Of a history the table is ours, and so are its columns; there is one. */
-static enum err
-history_check(
-    const struct conf *c, const struct conf_channel *channel, struct buf *why)
-{
-	if (strcmp(channel->table, HISTORY_TABLE) != 0)
-		return channel_fail(c, channel, CONF_ROW_channel_table, why,
-		    "nothing: a history has the table " HISTORY_TABLE);
-	if (channel->columns[0] != '\0')
-		return channel_fail(c, channel, CONF_ROW_channel_columns, why,
-		    "nothing: a history has columns of its own");
-	if (channel->key[0] != '\0')
-		return channel_fail(c, channel, CONF_ROW_channel_key, why,
-		    "nothing: a history keeps all rows");
-	if (!queues_are_on_main(c))
-		return channel_fail(c, channel, CONF_ROW_channel_kind, why,
-		    "rows, as queues have another backend than main: a "
-		    "history would miss their tasks");
-	for (size_t i = 0; i < c->channel_count; i++) {
-		if (&c->channels[i] != channel &&
-		    c->channels[i].kind == CHANNEL_OF_HISTORY)
-			return channel_fail(c, channel, CONF_ROW_channel_kind,
-			    why, "rows, as another channel is the history");
-	}
-	return ERR_OK;
-}
-
-static enum err
-channel_check(
-    const struct conf *c, const struct conf_channel *channel, struct buf *why)
-{
-	const char *expected;
-	size_t row;
-
-	if (channel->table[0] == '\0')
-		return channel_fail(c, channel, CONF_ROW_channel_table, why,
-		    "schema.table: a channel needs one");
-	if (list_find(c, CONF_OWNER_conf_postgres, channel->database) == NULL)
-		return channel_fail(c, channel, CONF_ROW_channel_database, why,
-		    "the name of a section [postgres \"...\"]");
-	if (channel->kind == CHANNEL_OF_HISTORY)
-		return history_check(c, channel, why);
-	if (!key_is_of_columns(channel))
-		return channel_fail(c, channel, CONF_ROW_channel_key, why,
-		    "names that stand in columns");
-	if (channel->on_conflict == CONFLICT_UPDATE && channel->key[0] == '\0')
-		return channel_fail(c, channel, CONF_ROW_channel_key, why,
-		    "names of columns, as on_conflict = update needs them");
-	expected = conf_check_crypt(c, channel, &row);
-	return expected == NULL ? ERR_OK
-				: channel_fail(c, channel, row, why, expected);
-}
-
-static enum err
-queue_check(const struct conf *c, const char *name, const char *backend,
-    struct buf *why)
-{
-	const struct conf_source *s =
-	    source_of(c, CONF_ROW_queue_backend, name);
-
-	if (list_find(c, CONF_OWNER_conf_redis, backend) != NULL)
-		return ERR_OK;
-	if (s == NULL)
-		s = source_of(c, CONF_ROW_queue_backend, "");
-	buf_addf(why, "%s: [queue", s != NULL ? s->where : "default");
-	if (s != NULL && s->name[0] != '\0')
-		buf_addf(why, " \"%s\"", s->name);
-	buf_addf(why,
-	    "] backend: expected the name of a section [redis \"...\"], got "
-	    "\"%s\"",
-	    backend);
-	return ERR_CONF_VALUE;
-}
-
-/* Two backends in one place would be one, and neither would know. */
-static enum err
-redis_check(
-    const struct conf *c, const struct conf_redis *redis, struct buf *why)
-{
-	const struct conf_source *s =
-	    source_of(c, CONF_ROW_redis_url, redis->name);
-
-	for (const struct conf_redis *r = c->redis; r < redis; r++) {
-		if (redis->url[0] == '\0' || strcmp(r->url, redis->url) != 0 ||
-		    r->database != redis->database ||
-		    strcmp(r->prefix, redis->prefix) != 0)
-			continue;
-		buf_addf(why,
-		    "%s: [redis \"%s\"] url: expected another Redis, database "
-		    "or prefix than those of [redis \"%s\"]",
-		    s != NULL ? s->where : "default", redis->name, r->name);
-		return ERR_CONF_VALUE;
-	}
-	return ERR_OK;
-}
-
-static enum err
-backends_check(const struct conf *c, struct buf *why)
-{
-	enum err err = queue_check(c, "", c->queue_backend, why);
-
-	for (size_t i = 0; i < c->queue_count && err == ERR_OK; i++)
-		err = queue_check(
-		    c, c->queues[i].name, c->queues[i].backend, why);
-	for (size_t i = 1; i < c->redis_count && err == ERR_OK; i++)
-		err = redis_check(c, &c->redis[i], why);
-	return err;
-}
+/* ---- of all of it ----------------------------------------------------- */
 
 /* Takes the sources. */
 static enum err
@@ -503,10 +341,8 @@ conf_build(struct conf **out, struct conf_sources *sources, struct buf *why)
 	if (c->server_state_dir == NULL)
 		err = state_dir_default(c, why);
 	build_history(c);
-	for (size_t i = 0; i < c->channel_count && err == ERR_OK; i++)
-		err = channel_check(c, &c->channels[i], why);
 	if (err == ERR_OK)
-		err = backends_check(c, why);
+		err = conf_check(c, why);
 	if (err != ERR_OK) {
 		conf_free(c);
 		c = NULL;
@@ -616,8 +452,8 @@ conf_load(struct conf **out, const char *file, char *const *args,
 
 /* ---- looking things up ------------------------------------------------ */
 
-static const struct conf_source *
-source_of(const struct conf *c, size_t row, const char *name)
+const struct conf_source *
+conf_source_of(const struct conf *c, size_t row, const char *name)
 {
 	size_t low = 0, high = c->source_count;
 
@@ -683,9 +519,9 @@ conf_where(const struct conf *c, const char *section, const char *name,
 		if (strcmp(rows[i].section, section) != 0 ||
 		    strcmp(rows[i].key, key) != 0)
 			continue;
-		s = source_of(c, i, name);
+		s = conf_source_of(c, i, name);
 		if (s == NULL)
-			s = source_of(c, i, "");
+			s = conf_source_of(c, i, "");
 	}
 	return s != NULL ? s->where : "default";
 }
@@ -699,8 +535,8 @@ conf_policy_is_set(const struct conf *c, const char *queue, size_t offset)
 	    specs[row].owner != CONF_OWNER_conf_queue ||
 	    specs[row].offset != offsetof(struct conf_queue, policy) + offset)
 		ASSERT(++row < CONF_ROW_COUNT);
-	return source_of(c, row, queue) != NULL ||
-	       source_of(c, row, "") != NULL;
+	return conf_source_of(c, row, queue) != NULL ||
+	       conf_source_of(c, row, "") != NULL;
 }
 
 /* ---- reloading -------------------------------------------------------- */
@@ -729,7 +565,7 @@ list_differs(
 	enum conf_owner kind = specs[row].owner;
 
 	for (size_t i = 0; i < list_count(b, kind); i++) {
-		const char *old = list_find(a, kind, list_at(b, kind, i));
+		const char *old = conf_find(a, kind, list_at(b, kind, i));
 
 		*name = list_at(b, kind, i);
 		if (old == NULL || !is_same(row, old, *name))
@@ -737,7 +573,7 @@ list_differs(
 	}
 	for (size_t i = 0; i < list_count(a, kind); i++) {
 		*name = list_at(a, kind, i);
-		if (list_find(b, kind, *name) == NULL)
+		if (conf_find(b, kind, *name) == NULL)
 			return true;
 	}
 	return false;
@@ -780,7 +616,7 @@ static void
 why_not_reloadable(
     const struct conf *c, size_t row, const char *name, struct buf *why)
 {
-	const struct conf_source *s = source_of(c, row, name);
+	const struct conf_source *s = conf_source_of(c, row, name);
 
 	buf_addf(why, "%s: [%s", s != NULL ? s->where : "default",
 	    rows[row].section);
@@ -850,12 +686,12 @@ struct walk {
 static void
 walk_row(const struct walk *w, size_t row, const char *name, const void *owner)
 {
-	const struct conf_source *s = source_of(w->c, row, name);
+	const struct conf_source *s = conf_source_of(w->c, row, name);
 	struct conf_item item = {.row = row, .name = name};
 	struct buf value;
 
 	if (s == NULL)
-		s = source_of(w->c, row, "");
+		s = conf_source_of(w->c, row, "");
 	buf_init(&value, SIZE_MAX / 2);
 	conf_value_print(row, owner, &value);
 	item.value = buf_span(&value);

@@ -101,6 +101,11 @@ enum err conf_read_args(struct conf_sources *sources, char *const *args,
     size_t arg_count, struct buf *why) MUST_CHECK;
 void conf_sources_clear(struct conf_sources *sources);
 
+/* ---- conf_check.c ----------------------------------------------------- */
+
+/* Of settings that are built; on failure a line is in why. */
+enum err conf_check(const struct conf *c, struct buf *why) MUST_CHECK;
+
 /* ---- conf_crypt.c ----------------------------------------------------- */
 
 /* What is expected of a setting, and of which one, that does not fit the
@@ -109,6 +114,14 @@ const char *conf_check_crypt(const struct conf *c,
     const struct conf_channel *channel, size_t *row) MUST_CHECK;
 
 /* ---- conf.c ----------------------------------------------------------- */
+
+#define CONF_HISTORY_TABLE "schedd.history"
+
+/* Who gave that setting in the section of that name; NULL = nobody did. */
+const struct conf_source *conf_source_of(
+    const struct conf *c, size_t row, const char *name);
+/* The section of that name, of a kind that has names; NULL = none. */
+char *conf_find(const struct conf *c, enum conf_owner kind, const char *name);
 
 /* conf_load with the file's text in place of the file. */
 enum err conf_load_text(struct conf **out, const char *label, struct span text,

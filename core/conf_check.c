@@ -1,0 +1,181 @@
+/*
+ * What settings say together: values that are each valid and do not fit one
+ * another.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/column.h"
+#include "core/conf_priv.h"
+#include "core/mem.h"
+
+/* "schedd.conf:12: [channel "a"] key: ": the setting, or where its section
+ * begins to be. */
+static enum err
+channel_fail(const struct conf *c, const struct conf_channel *channel,
+    size_t row, struct buf *why, const char *expected)
+{
+	const struct conf_source *s = conf_source_of(c, row, channel->name);
+	size_t count;
+
+	for (size_t i = 0; i < c->source_count && s == NULL; i++) {
+		if (conf_spec(c->sources[i].row)->owner ==
+			CONF_OWNER_conf_channel &&
+		    strcmp(c->sources[i].name, channel->name) == 0)
+			s = &c->sources[i];
+	}
+	buf_addf(why, "%s: [channel \"%s\"] %s: expected %s",
+	    s != NULL ? s->where : "default", channel->name,
+	    conf_rows(&count)[row].key, expected);
+	return ERR_CONF_VALUE;
+}
+
+static bool
+key_is_of_columns(const struct conf_channel *channel)
+{
+	struct columns *columns = xcalloc(1, sizeof(*columns));
+	struct span rest = span_of(channel->key), name;
+	char why[160];
+	bool ok = channel->columns[0] == '\0' ||
+		  columns_parse(columns, channel->columns, why, sizeof(why));
+
+	while (
+	    channel->columns[0] != '\0' && ok && column_list_next(&rest, &name))
+		ok = columns_find(columns, name) != NULL;
+	free(columns);
+	return ok;
+}
+
+/* Rows of a history are made in the step that ends the task, so they are where
+ * the channels are. */
+static bool
+queues_are_on_main(const struct conf *c)
+{
+	bool are = strcmp(c->queue_backend, "main") == 0;
+
+	for (size_t i = 0; i < c->queue_count; i++)
+		are = are && strcmp(c->queues[i].backend, "main") == 0;
+	return are;
+}
+
+/* Of a history the table is ours, and so are its columns; there is one. */
+static enum err
+history_check(
+    const struct conf *c, const struct conf_channel *channel, struct buf *why)
+{
+	if (strcmp(channel->table, CONF_HISTORY_TABLE) != 0)
+		return channel_fail(c, channel, CONF_ROW_channel_table, why,
+		    "nothing: a history has the table " CONF_HISTORY_TABLE);
+	if (channel->columns[0] != '\0')
+		return channel_fail(c, channel, CONF_ROW_channel_columns, why,
+		    "nothing: a history has columns of its own");
+	if (channel->key[0] != '\0')
+		return channel_fail(c, channel, CONF_ROW_channel_key, why,
+		    "nothing: a history keeps all rows");
+	if (!queues_are_on_main(c))
+		return channel_fail(c, channel, CONF_ROW_channel_kind, why,
+		    "rows, as queues have another backend than main: a "
+		    "history would miss their tasks");
+	for (size_t i = 0; i < c->channel_count; i++) {
+		if (&c->channels[i] != channel &&
+		    c->channels[i].kind == CHANNEL_OF_HISTORY)
+			return channel_fail(c, channel, CONF_ROW_channel_kind,
+			    why, "rows, as another channel is the history");
+	}
+	return ERR_OK;
+}
+
+static enum err
+channel_check(
+    const struct conf *c, const struct conf_channel *channel, struct buf *why)
+{
+	const char *expected;
+	size_t row;
+
+	if (channel->table[0] == '\0')
+		return channel_fail(c, channel, CONF_ROW_channel_table, why,
+		    "schema.table: a channel needs one");
+	if (conf_find(c, CONF_OWNER_conf_postgres, channel->database) == NULL)
+		return channel_fail(c, channel, CONF_ROW_channel_database, why,
+		    "the name of a section [postgres \"...\"]");
+	if (channel->kind == CHANNEL_OF_HISTORY)
+		return history_check(c, channel, why);
+	if (!key_is_of_columns(channel))
+		return channel_fail(c, channel, CONF_ROW_channel_key, why,
+		    "names that stand in columns");
+	if (channel->on_conflict == CONFLICT_UPDATE && channel->key[0] == '\0')
+		return channel_fail(c, channel, CONF_ROW_channel_key, why,
+		    "names of columns, as on_conflict = update needs them");
+	expected = conf_check_crypt(c, channel, &row);
+	return expected == NULL ? ERR_OK
+				: channel_fail(c, channel, row, why, expected);
+}
+
+static enum err
+queue_check(const struct conf *c, const char *name, const char *backend,
+    struct buf *why)
+{
+	const struct conf_source *s =
+	    conf_source_of(c, CONF_ROW_queue_backend, name);
+
+	if (conf_find(c, CONF_OWNER_conf_redis, backend) != NULL)
+		return ERR_OK;
+	if (s == NULL)
+		s = conf_source_of(c, CONF_ROW_queue_backend, "");
+	buf_addf(why, "%s: [queue", s != NULL ? s->where : "default");
+	if (s != NULL && s->name[0] != '\0')
+		buf_addf(why, " \"%s\"", s->name);
+	buf_addf(why,
+	    "] backend: expected the name of a section [redis \"...\"], got "
+	    "\"%s\"",
+	    backend);
+	return ERR_CONF_VALUE;
+}
+
+/* Two backends in one place would be one, and neither would know. */
+static enum err
+redis_check(
+    const struct conf *c, const struct conf_redis *redis, struct buf *why)
+{
+	const struct conf_source *s =
+	    conf_source_of(c, CONF_ROW_redis_url, redis->name);
+
+	for (const struct conf_redis *r = c->redis; r < redis; r++) {
+		if (redis->url[0] == '\0' || strcmp(r->url, redis->url) != 0 ||
+		    r->database != redis->database ||
+		    strcmp(r->prefix, redis->prefix) != 0)
+			continue;
+		buf_addf(why,
+		    "%s: [redis \"%s\"] url: expected another Redis, database "
+		    "or prefix than those of [redis \"%s\"]",
+		    s != NULL ? s->where : "default", redis->name, r->name);
+		return ERR_CONF_VALUE;
+	}
+	return ERR_OK;
+}
+
+static enum err
+backends_check(const struct conf *c, struct buf *why)
+{
+	enum err err = queue_check(c, "", c->queue_backend, why);
+
+	for (size_t i = 0; i < c->queue_count && err == ERR_OK; i++)
+		err = queue_check(
+		    c, c->queues[i].name, c->queues[i].backend, why);
+	for (size_t i = 1; i < c->redis_count && err == ERR_OK; i++)
+		err = redis_check(c, &c->redis[i], why);
+	return err;
+}
+
+enum err
+conf_check(const struct conf *c, struct buf *why)
+{
+	enum err err = ERR_OK;
+
+	for (size_t i = 0; i < c->channel_count && err == ERR_OK; i++)
+		err = channel_check(c, &c->channels[i], why);
+	if (err == ERR_OK)
+		err = backends_check(c, why);
+	return err;
+}
