@@ -25,6 +25,7 @@
 #include "core/notify.h"
 #include "http/server.h"
 #include "janitor/janitor.h"
+#include "relay/relay.h"
 #include "store/store.h"
 
 /* Larger pieces of memory are mapped one by one: without a limit the C library
@@ -45,6 +46,7 @@ struct program {
 	struct server *server;
 	struct janitor **janitors; /* one for each backend */
 	size_t janitor_count;
+	struct relays *relays;
 	bool is_ready; /* the store was, once */
 	bool stopping;
 	bool drain_only; /* USR1: stay, but accept nothing */
@@ -286,7 +288,7 @@ start(struct program *p, struct buf *why)
 	p->janitors =
 	    xcalloc(store_backend_count(p->store), sizeof(struct janitor *));
 	store_backend_each(p->store, add_janitor, p);
-	return ERR_OK;
+	return relays_open(&p->relays, p->loop, p->conf, p->store, why);
 }
 
 static void
@@ -434,6 +436,8 @@ stop_on_drained(void *arg)
 	struct program *p = arg;
 
 	free_janitors(p);
+	relays_free(p->relays);
+	p->relays = NULL;
 	store_close(p->store, stop_on_closed, p);
 }
 
@@ -459,6 +463,7 @@ run(struct program *p)
 	else
 		p->status = fail(err, buf_span(&why));
 	free_janitors(p);
+	relays_free(p->relays);
 	server_free(p->server);
 	store_free(p->store);
 	notify_free(p->notify);

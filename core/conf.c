@@ -36,6 +36,7 @@ static const struct conf_row rows[CONF_ROW_COUNT] = {
 #define CONF_TYPE_NAME_TABLE "table"
 #define CONF_TYPE_NAME_COLUMNS "columns"
 #define CONF_TYPE_NAME_NAMES "names"
+#define CONF_TYPE_NAME_QUEUE "name"
 #define CONF_TYPE_NAME_NAME "name"
 #define C(                                                                 \
     section, key, type, owner, field, fallback, least, most, reload, help) \
@@ -124,6 +125,8 @@ static const struct {
 	offsetof(struct conf, channels), offsetof(struct conf, channel_count)},
     [CONF_OWNER_conf_postgres] = {sizeof(struct conf_postgres),
 	offsetof(struct conf, postgres), offsetof(struct conf, postgres_count)},
+    [CONF_OWNER_conf_relay] = {sizeof(struct conf_relay),
+	offsetof(struct conf, relays), offsetof(struct conf, relay_count)},
     [CONF_OWNER_conf_redis] = {sizeof(struct conf_redis),
 	offsetof(struct conf, redis), offsetof(struct conf, redis_count)},
 };
@@ -131,6 +134,7 @@ static const struct {
 /* All of them begin with their name. */
 _Static_assert(offsetof(struct conf_channel, name) == 0 &&
 		   offsetof(struct conf_postgres, name) == 0 &&
+		   offsetof(struct conf_relay, name) == 0 &&
 		   offsetof(struct conf_redis, name) == 0,
     "a section's struct begins with its name");
 
@@ -493,6 +497,18 @@ queue_section(const struct conf *c, struct span queue)
 	return NULL;
 }
 
+const struct conf_source *
+conf_source_of(const struct conf *c, size_t row, const char *name)
+{
+	return source_of(c, row, name);
+}
+
+const void *
+conf_find(const struct conf *c, enum conf_owner kind, const char *name)
+{
+	return list_find(c, kind, name);
+}
+
 const struct queue_policy *
 conf_queue_policy(const struct conf *c, struct span queue)
 {
@@ -637,6 +653,8 @@ keep_fixed(struct conf *to, struct conf *from)
 	from->redis = kept.redis;
 	to->channels = from->channels;
 	from->channels = kept.channels;
+	to->relays = from->relays;
+	from->relays = kept.relays;
 	to->postgres = from->postgres;
 	from->postgres = kept.postgres;
 	text = to->server_state_dir;
@@ -715,6 +733,7 @@ conf_each(const struct conf *c, conf_item_fn *fn, void *arg)
 {
 	struct conf_queue all = {.policy = c->queue_default};
 	struct conf_channel channel = {.name = ""};
+	struct conf_relay relay = {.name = ""};
 	struct walk w = {c, fn, arg};
 
 	memcpy(all.backend, c->queue_backend, sizeof(all.backend));
@@ -726,6 +745,9 @@ conf_each(const struct conf *c, conf_item_fn *fn, void *arg)
 		    &c->queues[i]);
 	walk_owner(&w, CONF_OWNER_conf_channel, "", &channel);
 	clear_fields(&channel, CONF_OWNER_conf_channel);
+	fill_from_unnamed(c, CONF_OWNER_conf_relay, &relay);
+	walk_owner(&w, CONF_OWNER_conf_relay, "", &relay);
+	clear_fields(&relay, CONF_OWNER_conf_relay);
 	for (int kind = 0; kind < CONF_OWNER_COUNT; kind++) {
 		if (lists[kind].size == 0)
 			continue;

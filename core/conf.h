@@ -113,6 +113,17 @@ struct conf_postgres {
 	uint64_t lock_timeout_ms;      /* 500 ms */
 };
 
+/* [relay] sets what holds for all, [relay "name"] is one. */
+struct conf_relay {
+	char name[NAME_MAX_LEN + 1];
+	char *from;
+	char *to;         /* "" = as from */
+	char *url;        /* "" = this schedd */
+	char *token_file; /* "" = none; first line is the token */
+	char *ca;         /* "" = those of the system */
+	uint64_t batch;
+};
+
 struct conf {
 	char *server_state_dir;
 	uint64_t server_drain_ms;
@@ -166,6 +177,8 @@ struct conf {
 	size_t channel_count;
 	struct conf_postgres *postgres; /* [postgres "name"], by name */
 	size_t postgres_count;
+	struct conf_relay *relays; /* [relay "name"], by name */
+	size_t relay_count;
 	struct conf_redis *redis; /* [redis "name"]; [0] is "main", always */
 	size_t redis_count;
 

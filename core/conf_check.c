@@ -168,6 +168,82 @@ backends_check(const struct conf *c, struct buf *why)
 	return err;
 }
 
+/* ---- relays ------------------------------------------------------------ */
+
+static enum err
+relay_fail(const struct conf *c, const struct conf_relay *relay, size_t row,
+    struct buf *why, const char *expected)
+{
+	const struct conf_source *s = conf_source_of(c, row, relay->name);
+	size_t count;
+
+	for (size_t i = 0; i < c->source_count && s == NULL; i++) {
+		if (conf_spec(c->sources[i].row)->owner ==
+			CONF_OWNER_conf_relay &&
+		    strcmp(c->sources[i].name, relay->name) == 0)
+			s = &c->sources[i];
+	}
+	buf_addf(why, "%s: [relay \"%s\"] %s: expected %s",
+	    s != NULL ? s->where : "default", relay->name,
+	    conf_rows(&count)[row].key, expected);
+	return ERR_CONF_VALUE;
+}
+
+/* http://host:port, https://host, and nothing behind it. */
+static bool
+is_base_url(const char *url)
+{
+	static const char *const heads[] = {"http://", "https://"};
+
+	for (size_t i = 0; i < COUNT_OF(heads); i++) {
+		size_t len = strlen(heads[i]);
+
+		if (strncmp(url, heads[i], len) == 0)
+			return url[len] != '\0' &&
+			       url[len + strcspn(url + len, "/@?# ")] == '\0';
+	}
+	return false;
+}
+
+/* Does nobody on the way read the token? */
+static bool
+is_private_url(const char *url)
+{
+	static const char *const heads[] = {
+	    "https://", "http://127.", "http://localhost:", "http://[::1]:"};
+
+	for (size_t i = 0; i < COUNT_OF(heads); i++)
+		if (strncmp(url, heads[i], strlen(heads[i])) == 0)
+			return true;
+	return false;
+}
+
+static enum err
+relay_check(
+    const struct conf *c, const struct conf_relay *relay, struct buf *why)
+{
+	if (relay->from[0] == '\0')
+		return relay_fail(c, relay, CONF_ROW_relay_from, why,
+		    "the name of a queue: a relay needs one");
+	if (relay->url[0] != '\0' && !is_base_url(relay->url))
+		return relay_fail(c, relay, CONF_ROW_relay_url, why,
+		    "http://host:port or https://host:port, and nothing "
+		    "behind it");
+	if (relay->token_file[0] != '\0' && !is_private_url(relay->url))
+		return relay_fail(c, relay, CONF_ROW_relay_url, why,
+		    "https://host:port, or an address of this machine: the "
+		    "token would go over the network in the clear");
+	if (relay->url[0] == '\0' &&
+	    (relay->to[0] == '\0' || strcmp(relay->to, relay->from) == 0))
+		return relay_fail(c, relay, CONF_ROW_relay_to, why,
+		    "another queue than that of from, or an url");
+	for (const struct conf_relay *r = c->relays; r < relay; r++)
+		if (strcmp(r->from, relay->from) == 0)
+			return relay_fail(c, relay, CONF_ROW_relay_from, why,
+			    "a queue that no other relay hands on");
+	return ERR_OK;
+}
+
 enum err
 conf_check(const struct conf *c, struct buf *why)
 {
@@ -177,5 +253,7 @@ conf_check(const struct conf *c, struct buf *why)
 		err = channel_check(c, &c->channels[i], why);
 	if (err == ERR_OK)
 		err = backends_check(c, why);
+	for (size_t i = 0; i < c->relay_count && err == ERR_OK; i++)
+		err = relay_check(c, &c->relays[i], why);
 	return err;
 }

@@ -22,7 +22,7 @@ enum conf_type {
 	CONF_DEGRADE,   /* enum degrade */
 	CONF_CONFLICT,  /* enum on_conflict */
 	CONF_KIND,      /* enum channel_kind */
-	CONF_TEXT,      /* char *, as all below up to CONF_NAMES */
+	CONF_TEXT,      /* char *, as all below up to CONF_QUEUE */
 	CONF_FOLDER,    /* absolute path */
 	CONF_LOG_FILE,  /* the same, or empty */
 	CONF_LISTEN,    /* addresses */
@@ -31,6 +31,7 @@ enum conf_type {
 	CONF_TABLE,     /* schema.table */
 	CONF_COLUMNS,   /* name:type, ... */
 	CONF_NAMES,     /* names of columns */
+	CONF_QUEUE,     /* the name of a queue, or empty */
 	CONF_NAME,      /* char[NAME_MAX_LEN + 1] */
 	CONF_TYPE_COUNT
 };
@@ -41,6 +42,7 @@ enum conf_owner {
 	CONF_OWNER_conf_queue,    /* [queue] and [queue "name"] */
 	CONF_OWNER_conf_channel,  /* [channel] and [channel "name"] */
 	CONF_OWNER_conf_postgres, /* [postgres] and [postgres "name"] */
+	CONF_OWNER_conf_relay,    /* [relay] and [relay "name"] */
 	CONF_OWNER_conf_redis,    /* [redis "name"] */
 	CONF_OWNER_COUNT
 };
@@ -62,6 +64,20 @@ enum conf_row_id {
 	CONF_ROW_COUNT
 };
 const struct conf_spec *conf_spec(size_t row);
+
+/* ---- conf.c ----------------------------------------------------------- */
+
+/* The source of a row for that name, or NULL. */
+const struct conf_source *conf_source_of(
+    const struct conf *c, size_t row, const char *name);
+/* The section of a kind of that name, or NULL. */
+const void *conf_find(
+    const struct conf *c, enum conf_owner kind, const char *name);
+
+/* ---- conf_check.c ----------------------------------------------------- */
+
+/* What settings say together. */
+enum err conf_check(const struct conf *c, struct buf *why) MUST_CHECK;
 
 /* ---- conf_values.c ---------------------------------------------------- */
 

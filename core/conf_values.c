@@ -336,6 +336,13 @@ parse_names(const char *text, struct value *out)
 }
 
 static bool
+parse_queue(const char *text, struct value *out)
+{
+	(void)out;
+	return text[0] == '\0' || name_is_valid(span_of(text));
+}
+
+static bool
 parse_name(const char *text, struct value *out)
 {
 	(void)out;
@@ -380,6 +387,7 @@ static const struct {
 	"name:type, ... with types such as text, int8, float8, numeric, bool, "
 	"jsonb, timestamptz, each name once",
 	false},
+    [CONF_QUEUE] = {parse_queue, "1 to 64 of A-Za-z0-9._:@-", false},
     [CONF_NAMES] = {parse_names, "names of columns with commas between", false},
     [CONF_NAME] = {parse_name, "1 to 64 of A-Za-z0-9._:@-", false},
 };
@@ -458,7 +466,7 @@ conf_value_clear(size_t row, void *owner)
 	enum conf_type type = conf_spec(row)->type;
 	char **text = value_field(row, owner);
 
-	if (type < CONF_TEXT || type > CONF_NAMES)
+	if (type < CONF_TEXT || type > CONF_QUEUE)
 		return;
 	free(*text);
 	*text = NULL;
@@ -515,6 +523,7 @@ conf_value_set(size_t row, void *owner, const char *text)
 	case CONF_TABLE:
 	case CONF_COLUMNS:
 	case CONF_NAMES:
+	case CONF_QUEUE:
 		conf_value_clear(row, owner);
 		*(char **)field = xstrdup(text);
 		break;
@@ -591,6 +600,7 @@ conf_value_print(size_t row, const void *owner, struct buf *out)
 	case CONF_TABLE:
 	case CONF_COLUMNS:
 	case CONF_NAMES:
+	case CONF_QUEUE:
 		buf_add_str(out, *(char *const *)p);
 		break;
 	case CONF_TYPE_COUNT:

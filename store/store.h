@@ -35,6 +35,7 @@
 #include "store/store_access.h"
 #include "store/store_backend.h"
 #include "store/store_channel.h"
+#include "store/store_relay.h"
 #include "store/store_types.h"
 
 struct loop;

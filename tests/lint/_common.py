@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-PRODUCT = ("core", "store", "http", "janitor", "cli")
+PRODUCT = ("core", "store", "http", "janitor", "relay", "cli")
 SKIPPED = {".git", "build", "__pycache__", ".pytest_cache"}
 
 

@@ -17,7 +17,7 @@ PLACES = (
     (r"bufferevent_\w+", r"http/"),
     (r"evbuffer_\w+", r"http/"),
     (r"PQ[a-z]\w+", r"store/"),
-    (r"curl_\w+", r"cli/"),
+    (r"curl_\w+", r"cli/|relay/"),
 )
 
 

@@ -10,6 +10,7 @@ ARROWS = {
     "store": ("core/", "store/"),
     "http": ("core/", "http/", "store/store.h"),
     "janitor": ("core/", "janitor/", "store/store.h"),
+    "relay": ("core/", "relay/", "store/store.h"),
     "cli": ("core/", "cli/"),
     "pack": ("core/", "cli/", "pack/", "schedd.def"),
 }
@@ -20,10 +21,10 @@ PLACES = {
     r"libpq-fe\.h": r"store/",
     r"cjson/": r"core/json\.c",
     r"ini\.h": r"core/conf\w*\.c",
-    r"curl/": r"cli/",
+    r"curl/": r"cli/|relay/",
     r"curses\.h": r"cli/screen\.c",
     r"zlib\.h": r"cli/",
-    r"event2/": r"core/loop\w*\.c|http/|store/",
+    r"event2/": r"core/loop\w*\.c|http/|relay/|store/",
     r"openssl/": r"core/(secret|seal)\.c|http/tls\.c",
     # Poisons what an arena has not handed out; the compiler's own header.
     r"sanitizer/": r"core/arena\.c",

@@ -289,7 +289,7 @@ static const struct {
 	"write_timeout, min_rate"},
     {"[htp]\n", ERR_CONF_UNKNOWN,
 	"a.conf:1: \"htp\": no such section; expected one of server, http, "
-	"worker, janitor, limits, crypt, log, debug, queue, channel, postgres, "
+	"worker, janitor, limits, crypt, log, debug, queue, channel, postgres, relay, "
 	"redis"},
     {"[worker]\ntimeout = 1m\n[log]\n[worker]\ntimeout = 2m\n", ERR_CONF_SYNTAX,
 	"a.conf:5: [worker] timeout: stands twice, first at a.conf:2"},
@@ -358,7 +358,7 @@ static const struct {
     {"[queue a]\n", ERR_CONF_UNKNOWN,
 	"a.conf:1: \"queue a\": no such section; expected one of server, "
 	"http, worker, janitor, limits, crypt, log, debug, queue, channel, "
-	"postgres, "
+	"postgres, relay, "
 	"redis"},
     {"[redis]\nurl=\n", ERR_CONF_UNKNOWN,
 	"a.conf:1: expected a backend's name: [redis \"main\"]"},
@@ -602,12 +602,12 @@ test_bad_arguments(void **state)
 	assert_arg_fails("--.=", ERR_CONF_UNKNOWN,
 	    "--.: \"\": no such section; expected one of server, http, "
 	    "worker, janitor, limits, crypt, log, debug, queue, channel, "
-	    "postgres, "
+	    "postgres, relay, "
 	    "redis");
 	assert_arg_fails("--lo\ng.\xff=x", ERR_CONF_UNKNOWN,
 	    "\"--lo\\ng.\\xff\": \"lo\\ng\": no such section; expected one of "
 	    "server, http, worker, janitor, limits, crypt, log, debug, queue, "
-	    "channel, postgres, redis");
+	    "channel, postgres, relay, redis");
 	assert_arg_fails("--server.state_dir=/a\nb", ERR_CONF_VALUE,
 	    "--server.state_dir: expected a path that begins with /, got "
 	    "\"/a\\nb\"");
@@ -823,6 +823,7 @@ test_which_may_change(void **state)
 		bool fixed = strcmp(rows[i].section, "redis") == 0 ||
 			     strcmp(rows[i].section, "channel") == 0 ||
 			     strcmp(rows[i].section, "postgres") == 0 ||
+			     strcmp(rows[i].section, "relay") == 0 ||
 			     strcmp(rows[i].key, "state_dir") == 0 ||
 			     strcmp(rows[i].key, "listen") == 0 ||
 			     strcmp(rows[i].key, "backend") == 0;
