@@ -52,7 +52,8 @@ row_of(struct span raw, struct arena *a, struct queues_row *row)
 {
 	static const struct row_field fields[] = {{"name", false},
 	    {"paused", false}, {"counts", false}, {"oldest_todo_s", false},
-	    {"rates", false}, {"workers", false}, {"held_up", false}};
+	    {"rates", false}, {"workers", false}, {"held_up", false},
+	    {"backend", false}};
 	struct span f[COUNT_OF(fields)], counts[QUEUES_STATES];
 
 	if (!row_read_all(raw, a, fields, COUNT_OF(fields), f) ||
@@ -67,6 +68,7 @@ row_of(struct span raw, struct arena *a, struct queues_row *row)
 	row->oldest_s = row_number(f[3]);
 	row->has_workers = scan_to_u64(f[5], &row->workers);
 	row->held_up = f[6];
+	row->backend = f[7];
 	return read_rates(f[4], a, row);
 }
 
@@ -250,9 +252,35 @@ add_held_up(struct table *t, const struct queues_row *row, struct arena *a)
 	return ok && s.err == ERR_OK;
 }
 
+/* Are they on several backends? Then it is told on which. */
 static bool
-add_row(struct table *t, const struct queues_row *row, struct arena *a,
-    const struct table_look *look)
+are_spread(const struct queues *q)
+{
+	for (size_t i = 1; i < q->count; i++)
+		if (!span_eq(q->rows[0].backend, q->rows[i].backend))
+			return true;
+	return false;
+}
+
+enum { COLUMNS_MOST = COUNT_OF(columns) + 1 };
+
+/* The columns of the table; how many. */
+static size_t
+choose_columns(struct table_column all[COLUMNS_MOST], bool with_backend)
+{
+	size_t n = COUNT_OF(columns);
+
+	memcpy(all, columns, sizeof(columns));
+	if (!with_backend)
+		return n;
+	all[n] = all[n - 1];
+	all[n - 1] = (struct table_column){"BACKEND", TABLE_LEFT | TABLE_OUT_4};
+	return n + 1;
+}
+
+static bool
+add_row(struct table *t, const struct queues_row *row, bool with_backend,
+    struct arena *a, const struct table_look *look)
 {
 	table_add(t, row->name);
 	for (size_t i = 0; i < QUEUES_STATES; i++) {
@@ -270,6 +298,8 @@ add_row(struct table *t, const struct queues_row *row, struct arena *a,
 		table_add_u64(t, row->workers);
 	else
 		table_add_str(t, "-");
+	if (with_backend)
+		table_add(t, row->backend);
 	return add_held_up(t, row, a);
 }
 
@@ -289,17 +319,19 @@ bool
 queues_add_table(
     struct buf *out, const struct queues *q, const struct table_look *look)
 {
-	struct table *t = table_new(columns, COUNT_OF(columns));
+	bool with_backend = are_spread(q);
+	struct table_column all[COLUMNS_MOST];
+	struct table *t = table_new(all, choose_columns(all, with_backend));
 	struct arena *a = arena_new(ARENA_MAX);
 	struct queues_row sums = {.name = SPAN("(all)")};
 	bool ok = true;
 
 	for (size_t i = 0; ok && i < q->count; i++) {
-		ok = add_row(t, &q->rows[i], a, look);
+		ok = add_row(t, &q->rows[i], with_backend, a, look);
 		add_to_sums(&sums, &q->rows[i]);
 	}
 	if (ok && look->headings && q->count > 1)
-		ok = add_row(t, &sums, a, look);
+		ok = add_row(t, &sums, with_backend, a, look);
 	if (ok)
 		table_print(t, look, out);
 	table_free(t);

@@ -14,7 +14,7 @@ enum { QUEUES_STATES = 6 };
 
 /* One queue of an answer, from which the spans are borrowed. */
 struct queues_row {
-	struct span name, raw;
+	struct span name, raw, backend;
 	uint64_t counts[QUEUES_STATES]; /* in the order of the columns */
 	double oldest_s, in_rate, out_rate;
 	uint64_t workers;

@@ -89,6 +89,41 @@ add_latency(struct view *v)
 	view_print(v, t);
 }
 
+/* ---- backends, where there are several -------------------------------- */
+
+static void
+add_backends(struct view *v)
+{
+	static const struct table_column columns[] = {{"BACKEND", TABLE_LEFT},
+	    {"STATE", TABLE_LEFT}, {"DURABILITY", TABLE_LEFT},
+	    {"QUEUES", TABLE_RIGHT}, {"PENDING", TABLE_RIGHT},
+	    {"", TABLE_LEFT}};
+	static const struct row_field fields[] = {{"name", false},
+	    {"ready", false}, {"durability", false}, {"queues", false},
+	    {"pending", false}, {"reason", false}};
+	struct table *t = table_new(columns, COUNT_OF(columns));
+	struct span f[6];
+	size_t count = 0;
+	struct scan s;
+
+	scan_init(&s, view_member(v, "backends"));
+	if (scan_array(&s))
+		while (scan_item(&s) && row_read(&s, v->arena, fields, 6, f)) {
+			bool is_ready = span_is(f[1], "true");
+
+			count++;
+			table_add(t, f[0]);
+			table_add_str(t, is_ready ? "ready" : "away");
+			table_set_colour(t, is_ready ? TABLE_GREEN : TABLE_RED);
+			for (size_t i = 2; i < 6; i++)
+				table_add(t, f[i]);
+		}
+	if (count > 1)
+		view_print(v, t);
+	else
+		table_free(t);
+}
+
 /* ---- the janitor ------------------------------------------------------ */
 
 static void
@@ -136,6 +171,7 @@ stats_view_add(struct buf *out, struct span body, int64_t now_ms,
 	ok = view_member(&v, "version").len > 0;
 	if (ok) {
 		add_facts(&v);
+		add_backends(&v);
 		add_latency(&v);
 		add_janitor(&v);
 	}

@@ -85,6 +85,7 @@ enum { TOP_DUTIES_MAX = 16, TOP_CLASSES = 3, TOP_LATENCIES = 3 };
 /* What GET /v1/stats says besides the queues. */
 struct top_server {
 	struct span version, reason;
+	struct span away, away_why; /* a backend that is; "" = none */
 	bool ready;
 	double uptime_s;
 	uint64_t pending, lost, connections, waiting, workers;

@@ -294,8 +294,29 @@ enum {
 	S_LATENCY,
 	S_OUTCOMES,
 	S_QUEUES,
+	S_BACKENDS,
 	S_FIELDS
 };
+
+/* The first one that is away, if any; an older server names none. */
+static void
+read_backends(struct top_data *d, struct span list)
+{
+	static const struct row_field fields[] = {
+	    {"name", false}, {"ready", false}, {"reason", false}};
+	struct span f[3];
+	struct scan s;
+
+	d->server.away = d->server.away_why = SPAN("");
+	scan_init(&s, list);
+	if (list.len == 0 || !scan_array(&s))
+		return;
+	while (scan_item(&s) && row_read(&s, d->arena, fields, 3, f))
+		if (d->server.away.len == 0 && !span_is(f[1], "true")) {
+			d->server.away = f[0];
+			d->server.away_why = f[2];
+		}
+}
 
 bool
 top_read_stats(struct top *t, struct span body, int64_t now_ms)
@@ -313,6 +334,7 @@ top_read_stats(struct top *t, struct span body, int64_t now_ms)
 	    [S_LATENCY] = {"latency", false},
 	    [S_OUTCOMES] = {"outcomes", false},
 	    [S_QUEUES] = {"queues", false},
+	    [S_BACKENDS] = {"backends", false},
 	};
 	static const struct row_field store_fields[] = {
 	    {"pending", false}, {"lost", false}};
@@ -328,6 +350,7 @@ top_read_stats(struct top *t, struct span body, int64_t now_ms)
 	d->server.uptime_s = row_number(f[S_UPTIME]);
 	d->server.ready = span_is(f[S_READY], "true");
 	d->server.reason = f[S_REASON];
+	read_backends(d, f[S_BACKENDS]);
 	if (row_read_all(f[S_STORE], d->arena, store_fields, 2, store)) {
 		d->server.pending = whole_of(store[0]);
 		d->server.lost = whole_of(store[1]);

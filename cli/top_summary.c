@@ -261,6 +261,9 @@ draw_alarm(const struct top *t, struct frame *f)
 		buf_addf(&text, ": %s", t->unreached);
 	} else if (!s->ready) {
 		buf_addf(&text, "takes no pushes: %.*s", SPAN_ARG(s->reason));
+	} else if (s->away.len > 0) {
+		buf_addf(&text, "backend %.*s is away: %.*s", SPAN_ARG(s->away),
+		    SPAN_ARG(s->away_why));
 	}
 	if (text.len > 0) {
 		frame_add(f, FRAME_BAD, buf_span(&text));

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from backends import Pair, keys, named
+from ctl import run, url_of
 from server import SLOW, merged, wait_until
 from test_stats import metrics
 
@@ -343,3 +344,23 @@ def test_an_answer_says_what_its_backend_does(place):
         wait_until(lambda: push_to(pair, "phones").status == 201)
         assert push_to(pair, "phones").headers["X-Durability"] == "disk"
         assert "X-Durability" not in push_to(pair, "mails").headers
+
+
+# -- what operators see ----------------------------------------------------
+
+
+def test_schedctl_names_the_backend(pair):
+    server = ("--server", url_of(pair.schedd))
+    pair.queue("mails").push("a")
+    assert "BACKEND" not in run(*server, "queue", "ls", "mails").out
+    pair.queue("phones").push("a")
+    out = run(*server, "queue", "ls").out
+    assert "BACKEND" in out.splitlines()[0], out
+    rows = {line.split()[0]: line.split() for line in out.splitlines()}
+    assert "group" in rows["phones"] and "main" in rows["mails"]
+    assert "group" in run(*server, "queue", "show", "phones").out
+    pair.group.kill()
+    away(pair, "group")
+    lines = run(*server, "stats").out.splitlines()
+    (line,) = [x for x in lines if x.startswith("group ")]
+    assert "away" in line, lines
