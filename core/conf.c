@@ -497,18 +497,6 @@ queue_section(const struct conf *c, struct span queue)
 	return NULL;
 }
 
-const struct conf_source *
-conf_source_of(const struct conf *c, size_t row, const char *name)
-{
-	return source_of(c, row, name);
-}
-
-const void *
-conf_find(const struct conf *c, enum conf_owner kind, const char *name)
-{
-	return list_find(c, kind, name);
-}
-
 const struct queue_policy *
 conf_queue_policy(const struct conf *c, struct span queue)
 {

@@ -10,26 +10,29 @@
 #include "core/conf_priv.h"
 #include "core/mem.h"
 
-/* "schedd.conf:12: [channel "a"] key: ": the setting, or where its section
- * begins to be. */
+/* "schedd.conf:12: [channel "a"] key: expected ...": the setting, or where its
+ * section begins to be. */
 static enum err
-channel_fail(const struct conf *c, const struct conf_channel *channel,
-    size_t row, struct buf *why, const char *expected)
+section_fail(const struct conf *c, size_t row, const char *name,
+    struct buf *why, const char *expected)
 {
-	const struct conf_source *s = conf_source_of(c, row, channel->name);
+	const struct conf_source *s = conf_source_of(c, row, name);
+	enum conf_owner kind = conf_spec(row)->owner;
 	size_t count;
+	const struct conf_row *rows = conf_rows(&count);
 
 	for (size_t i = 0; i < c->source_count && s == NULL; i++) {
-		if (conf_spec(c->sources[i].row)->owner ==
-			CONF_OWNER_conf_channel &&
-		    strcmp(c->sources[i].name, channel->name) == 0)
+		if (conf_spec(c->sources[i].row)->owner == kind &&
+		    strcmp(c->sources[i].name, name) == 0)
 			s = &c->sources[i];
 	}
-	buf_addf(why, "%s: [channel \"%s\"] %s: expected %s",
-	    s != NULL ? s->where : "default", channel->name,
-	    conf_rows(&count)[row].key, expected);
+	buf_addf(why, "%s: [%s \"%s\"] %s: expected %s",
+	    s != NULL ? s->where : "default", rows[row].section, name,
+	    rows[row].key, expected);
 	return ERR_CONF_VALUE;
 }
+
+/* ---- channels ---------------------------------------------------------- */
 
 static bool
 key_is_of_columns(const struct conf_channel *channel)
@@ -65,23 +68,26 @@ history_check(
     const struct conf *c, const struct conf_channel *channel, struct buf *why)
 {
 	if (strcmp(channel->table, CONF_HISTORY_TABLE) != 0)
-		return channel_fail(c, channel, CONF_ROW_channel_table, why,
+		return section_fail(c, CONF_ROW_channel_table, channel->name,
+		    why,
 		    "nothing: a history has the table " CONF_HISTORY_TABLE);
 	if (channel->columns[0] != '\0')
-		return channel_fail(c, channel, CONF_ROW_channel_columns, why,
-		    "nothing: a history has columns of its own");
+		return section_fail(c, CONF_ROW_channel_columns, channel->name,
+		    why, "nothing: a history has columns of its own");
 	if (channel->key[0] != '\0')
-		return channel_fail(c, channel, CONF_ROW_channel_key, why,
+		return section_fail(c, CONF_ROW_channel_key, channel->name, why,
 		    "nothing: a history keeps all rows");
 	if (!queues_are_on_main(c))
-		return channel_fail(c, channel, CONF_ROW_channel_kind, why,
+		return section_fail(c, CONF_ROW_channel_kind, channel->name,
+		    why,
 		    "rows, as queues have another backend than main: a "
 		    "history would miss their tasks");
 	for (size_t i = 0; i < c->channel_count; i++) {
 		if (&c->channels[i] != channel &&
 		    c->channels[i].kind == CHANNEL_OF_HISTORY)
-			return channel_fail(c, channel, CONF_ROW_channel_kind,
-			    why, "rows, as another channel is the history");
+			return section_fail(c, CONF_ROW_channel_kind,
+			    channel->name, why,
+			    "rows, as another channel is the history");
 	}
 	return ERR_OK;
 }
@@ -94,22 +100,23 @@ channel_check(
 	size_t row;
 
 	if (channel->table[0] == '\0')
-		return channel_fail(c, channel, CONF_ROW_channel_table, why,
-		    "schema.table: a channel needs one");
+		return section_fail(c, CONF_ROW_channel_table, channel->name,
+		    why, "schema.table: a channel needs one");
 	if (conf_find(c, CONF_OWNER_conf_postgres, channel->database) == NULL)
-		return channel_fail(c, channel, CONF_ROW_channel_database, why,
-		    "the name of a section [postgres \"...\"]");
+		return section_fail(c, CONF_ROW_channel_database, channel->name,
+		    why, "the name of a section [postgres \"...\"]");
 	if (channel->kind == CHANNEL_OF_HISTORY)
 		return history_check(c, channel, why);
 	if (!key_is_of_columns(channel))
-		return channel_fail(c, channel, CONF_ROW_channel_key, why,
+		return section_fail(c, CONF_ROW_channel_key, channel->name, why,
 		    "names that stand in columns");
 	if (channel->on_conflict == CONFLICT_UPDATE && channel->key[0] == '\0')
-		return channel_fail(c, channel, CONF_ROW_channel_key, why,
+		return section_fail(c, CONF_ROW_channel_key, channel->name, why,
 		    "names of columns, as on_conflict = update needs them");
 	expected = conf_check_crypt(c, channel, &row);
-	return expected == NULL ? ERR_OK
-				: channel_fail(c, channel, row, why, expected);
+	return expected == NULL
+		   ? ERR_OK
+		   : section_fail(c, row, channel->name, why, expected);
 }
 
 static enum err
@@ -170,25 +177,6 @@ backends_check(const struct conf *c, struct buf *why)
 
 /* ---- relays ------------------------------------------------------------ */
 
-static enum err
-relay_fail(const struct conf *c, const struct conf_relay *relay, size_t row,
-    struct buf *why, const char *expected)
-{
-	const struct conf_source *s = conf_source_of(c, row, relay->name);
-	size_t count;
-
-	for (size_t i = 0; i < c->source_count && s == NULL; i++) {
-		if (conf_spec(c->sources[i].row)->owner ==
-			CONF_OWNER_conf_relay &&
-		    strcmp(c->sources[i].name, relay->name) == 0)
-			s = &c->sources[i];
-	}
-	buf_addf(why, "%s: [relay \"%s\"] %s: expected %s",
-	    s != NULL ? s->where : "default", relay->name,
-	    conf_rows(&count)[row].key, expected);
-	return ERR_CONF_VALUE;
-}
-
 /* http://host:port, https://host, and nothing behind it. */
 static bool
 is_base_url(const char *url)
@@ -223,24 +211,24 @@ relay_check(
     const struct conf *c, const struct conf_relay *relay, struct buf *why)
 {
 	if (relay->from[0] == '\0')
-		return relay_fail(c, relay, CONF_ROW_relay_from, why,
+		return section_fail(c, CONF_ROW_relay_from, relay->name, why,
 		    "the name of a queue: a relay needs one");
 	if (relay->url[0] != '\0' && !is_base_url(relay->url))
-		return relay_fail(c, relay, CONF_ROW_relay_url, why,
+		return section_fail(c, CONF_ROW_relay_url, relay->name, why,
 		    "http://host:port or https://host:port, and nothing "
 		    "behind it");
 	if (relay->token_file[0] != '\0' && !is_private_url(relay->url))
-		return relay_fail(c, relay, CONF_ROW_relay_url, why,
+		return section_fail(c, CONF_ROW_relay_url, relay->name, why,
 		    "https://host:port, or an address of this machine: the "
 		    "token would go over the network in the clear");
 	if (relay->url[0] == '\0' &&
 	    (relay->to[0] == '\0' || strcmp(relay->to, relay->from) == 0))
-		return relay_fail(c, relay, CONF_ROW_relay_to, why,
+		return section_fail(c, CONF_ROW_relay_to, relay->name, why,
 		    "another queue than that of from, or an url");
 	for (const struct conf_relay *r = c->relays; r < relay; r++)
 		if (strcmp(r->from, relay->from) == 0)
-			return relay_fail(c, relay, CONF_ROW_relay_from, why,
-			    "a queue that no other relay hands on");
+			return section_fail(c, CONF_ROW_relay_from, relay->name,
+			    why, "a queue that no other relay hands on");
 	return ERR_OK;
 }
 

@@ -67,13 +67,6 @@ const struct conf_spec *conf_spec(size_t row);
 
 /* ---- conf.c ----------------------------------------------------------- */
 
-/* The source of a row for that name, or NULL. */
-const struct conf_source *conf_source_of(
-    const struct conf *c, size_t row, const char *name);
-/* The section of a kind of that name, or NULL. */
-const void *conf_find(
-    const struct conf *c, enum conf_owner kind, const char *name);
-
 /* ---- conf_check.c ----------------------------------------------------- */
 
 /* What settings say together. */

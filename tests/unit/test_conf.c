@@ -289,7 +289,8 @@ static const struct {
 	"write_timeout, min_rate"},
     {"[htp]\n", ERR_CONF_UNKNOWN,
 	"a.conf:1: \"htp\": no such section; expected one of server, http, "
-	"worker, janitor, limits, crypt, log, debug, queue, channel, postgres, relay, "
+	"worker, janitor, limits, crypt, log, debug, queue, channel, postgres, "
+	"relay, "
 	"redis"},
     {"[worker]\ntimeout = 1m\n[log]\n[worker]\ntimeout = 2m\n", ERR_CONF_SYNTAX,
 	"a.conf:5: [worker] timeout: stands twice, first at a.conf:2"},
