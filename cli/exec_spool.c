@@ -4,10 +4,8 @@
  * object, with whose it is and for which server, so that none goes astray.
  */
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <zlib.h>
@@ -15,6 +13,7 @@
 #include "cli/exec_priv.h"
 #include "cli/rows.h"
 #include "core/arena.h"
+#include "core/folder.h"
 
 enum {
 	ARENA_MAX = 64 << 20,
@@ -50,22 +49,6 @@ exec_record_of(struct list *link)
 }
 
 /* ---- the file --------------------------------------------------------- */
-
-/* As mkdir -p, every folder that is made 0700. */
-static bool
-make_folders(char *path)
-{
-	bool ok = true;
-
-	for (char *at = path + 1; ok && *at != '\0'; at++) {
-		if (*at != '/')
-			continue;
-		*at = '\0';
-		ok = mkdir(path, 0700) == 0 || errno == EEXIST;
-		*at = '/';
-	}
-	return ok;
-}
 
 /* "<state folder>/schedctl/QUEUE-SERVER-N.spool": one for each worker that
  * runs at a time. False without any place to put it. */
@@ -144,7 +127,7 @@ open_free(struct exec *e, unsigned *number, struct buf *why)
 		buf_reset(&name, EXEC_TEXT_MAX);
 		buf_reset(why, EXEC_TEXT_MAX);
 		if (default_name(e, *number, &name)) {
-			(void)make_folders(name.data);
+			(void)folder_make_above(name.data);
 			err = spool_open(&e->spool, name.data, why);
 		} else {
 			buf_add_str(why, "there is no state folder (HOME is "

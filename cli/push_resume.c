@@ -14,6 +14,7 @@
 
 #include "cli/rows.h"
 #include "core/arena.h"
+#include "core/folder.h"
 #include "core/id.h"
 #include "core/mem.h"
 
@@ -165,11 +166,8 @@ static bool
 sync_folder(const char *file)
 {
 	char *copy = xstrdup(file);
-	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool ok = fd >= 0 && fsync(fd) == 0;
+	bool ok = folder_sync(dirname(copy));
 
-	if (fd >= 0)
-		(void)close(fd);
 	free(copy);
 	return ok;
 }

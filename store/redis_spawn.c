@@ -19,6 +19,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "core/folder.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "store/redis_child_priv.h"
@@ -45,29 +46,6 @@ join(const char *folder, const char *name)
 }
 
 /* ---- the place -------------------------------------------------------- */
-
-/* As mkdir -p, every folder that is made 0700. */
-static bool
-make_folders(const char *path)
-{
-	char *copy = xstrdup(path), *at;
-	bool ok = true;
-	int code;
-
-	for (at = copy + 1; ok && *at != '\0'; at++) {
-		if (*at != '/')
-			continue;
-		*at = '\0';
-		ok = mkdir(copy, 0700) == 0 || errno == EEXIST;
-		*at = '/';
-	}
-	if (ok)
-		ok = mkdir(copy, 0700) == 0 || errno == EEXIST;
-	code = errno;
-	free(copy);
-	errno = code;
-	return ok;
-}
 
 static enum err
 fail_state(struct buf *why, const char *path, const char *what)
@@ -164,7 +142,7 @@ make_place(struct child_place *p, const char *state_dir, struct buf *why)
 {
 	char *real;
 
-	if (!make_folders(state_dir))
+	if (!folder_make(state_dir))
 		return fail_state(why, state_dir, "cannot make");
 	real = realpath(state_dir, NULL);
 	if (real == NULL)
@@ -183,7 +161,7 @@ child_place_open(struct child_place *p, const char *state_dir, struct buf *why)
 	err = make_place(p, state_dir, why);
 	if (err == ERR_OK)
 		err = lock_state(p, state_dir, why);
-	if (err == ERR_OK && !make_folders(p->folder))
+	if (err == ERR_OK && !folder_make(p->folder))
 		err = fail_state(why, p->folder, "cannot make");
 	if (err == ERR_OK && access(p->folder, W_OK | X_OK) != 0)
 		err = fail_state(why, p->folder, "cannot write to");
