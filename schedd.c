@@ -37,7 +37,7 @@ struct program {
 	const char *conf_file;
 	char **settings; /* the --section.key=value words */
 	size_t setting_count;
-	bool check, print;
+	bool check, print, accept;
 
 	struct conf *conf;
 	struct loop *loop;
@@ -110,8 +110,9 @@ fail(enum err err, struct span why)
 static void
 usage(FILE *to)
 {
-	fputs("usage: schedd [-c FILE] [--check] [--print-config] [--version]\n"
-	      "              [--section.key=value ...]\n"
+	fputs("usage: schedd [-c FILE] [--check] [--print-config] "
+	      "[--accept-store]\n"
+	      "              [--version] [--section.key=value ...]\n"
 	      "\n"
 	      "A task scheduler for fleets of workers: HTTP API, tasks in "
 	      "Redis.\n\n",
@@ -153,6 +154,8 @@ read_args(struct program *p, int argc, char **argv, bool *done)
 			p->check = true;
 		} else if (strcmp(word, "--print-config") == 0) {
 			p->print = true;
+		} else if (strcmp(word, "--accept-store") == 0) {
+			p->accept = true;
 		} else if (strcmp(word, "-c") == 0) {
 			if (++i == argc)
 				return usage_error("a file must follow", word);
@@ -484,6 +487,22 @@ print_config(const struct conf *conf)
 	return EX_OK;
 }
 
+static int
+accept_store(const struct conf *conf)
+{
+	struct buf told;
+	enum err err;
+
+	buf_init(&told, 8192);
+	err = store_accept(conf, &told);
+	if (err == ERR_OK)
+		printf("%.*s\n", SPAN_ARG(buf_span(&told)));
+	else
+		fail(err, buf_span(&told));
+	buf_clear(&told);
+	return exit_status(err);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -505,12 +524,14 @@ main(int argc, char **argv)
 		err = store_check_conf(p.conf, &why);
 	if (err == ERR_OK && !p.print)
 		err = keys_prepare(p.conf, &why);
-	if (err == ERR_OK && !p.print && !p.check)
+	if (err == ERR_OK && !p.print && !p.check && !p.accept)
 		err = prepare_log(p.conf, &why);
 	if (err != ERR_OK) {
 		status = fail(err, buf_span(&why));
 	} else if (p.print) {
 		status = print_config(p.conf);
+	} else if (p.accept) {
+		status = accept_store(p.conf);
 	} else if (p.check) {
 		puts("the settings are valid");
 		status = EX_OK;

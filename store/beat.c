@@ -1,8 +1,9 @@
 /*
  * The sign of life that this schedd gives in Redis once a second. By it is
  * known for how long workers could reach nobody, so that an outage ends no
- * lease; whether this is still the Redis whose answers we passed on, and the
- * audit trail is whole; and how many other schedd there are.
+ * lease; whether this is still the Redis whose answers we passed on (known.c
+ * remembers that over a restart), and the audit trail is whole; and how many
+ * other schedd there are.
  */
 
 #include "store/store_priv.h"
@@ -16,6 +17,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/metrics.h"
+#include "store/known.h"
 #include "store/reply.h"
 
 enum { BEAT_MS = 1000, BEAT_ARGC = 10, BEAT_KEYS = 4, BEAT_REPLY = 9 };
@@ -26,7 +28,6 @@ struct beat {
 	bool under_way;
 	char id[ID_MADE_LEN + 1]; /* of this schedd, until it ends */
 	char generation[64];      /* of the store; "" before the first beat */
-	uint64_t sequence;        /* the highest that was acknowledged */
 	int64_t back;             /* the end of the outage that was told last */
 	unsigned others;          /* schedd alive besides us */
 	struct audit_tip tip;     /* of the audit trail, when it was sent */
@@ -56,8 +57,8 @@ beat_send(struct beat *b)
 	store_add_key(s, &args, "audit:tip");
 	store_add_key(s, &args, "audit:open");
 	resp_add_str(&args, b->id);
-	resp_add_str(&args, b->generation);
-	resp_add_u64(&args, b->sequence);
+	resp_add_str(&args, known_generation(s->known));
+	resp_add_u64(&args, known_sequence(s->known));
 	resp_add_str(&args, generation);
 	resp_add_u64(&args, BEAT_GAP_MS);
 	resp_add_u64(&args, s->conf->worker_timeout_ms);
@@ -73,18 +74,41 @@ beat_on_timer(void *arg)
 	struct beat *b = arg;
 
 	timer_arm_ms(&b->timer, BEAT_MS);
+	known_tick(b->store->known);
 	if (!b->under_way && redis_conn_is_ready(b->store->conn))
 		beat_send(b);
 }
 
 /* ---- is it the Redis we know? ------------------------------------------ */
 
+static const char advice[] = "put its data back, or stop schedd, run "
+			     "schedd --accept-store, and start it";
+
+static void
+beat_tell_strange(struct span generation, uint64_t sequence,
+    const struct known *k, char *why, size_t why_size)
+{
+	char what[160];
+
+	if (generation.len == 0)
+		snprintf(what, sizeof(what), "Redis came back empty");
+	else if (!span_is(generation, known_generation(k)))
+		snprintf(
+		    what, sizeof(what), "this is another Redis than before");
+	else
+		snprintf(what, sizeof(what),
+		    "Redis came back older: sequence %llu, %llu was known",
+		    (unsigned long long)sequence,
+		    (unsigned long long)known_sequence(k));
+	snprintf(why, why_size, "%s; %s", what, advice);
+}
+
 enum err
 beat_identity(
     const struct redisReply *reply, char *why, size_t why_size, void *arg)
 {
 	const struct store *s = arg;
-	struct beat *b = s->beat;
+	const struct known *k = s->known;
 	unsigned slot = metric_series(METRIC_STORE_STRANGE, s->redis->name);
 	struct span generation;
 	uint64_t sequence;
@@ -98,18 +122,11 @@ beat_identity(
 		snprintf(why, why_size, "its store's hash cannot be read");
 		return ERR_REDIS_OLDER;
 	}
-	if (b->generation[0] == '\0' ||
-	    (span_is(generation, b->generation) && sequence >= b->sequence))
+	if (known_generation(k)[0] == '\0' ||
+	    (span_is(generation, known_generation(k)) &&
+		sequence >= known_sequence(k)))
 		return ERR_OK;
-	if (generation.len == 0)
-		snprintf(why, why_size, "Redis came back empty");
-	else if (!span_is(generation, b->generation))
-		snprintf(why, why_size, "this is another Redis than before");
-	else
-		snprintf(why, why_size,
-		    "Redis came back older: sequence %llu, %llu was known",
-		    (unsigned long long)sequence,
-		    (unsigned long long)b->sequence);
+	beat_tell_strange(generation, sequence, k, why, why_size);
 	metric_set_series(METRIC_STORE_STRANGE, slot, 1);
 	return ERR_REDIS_OLDER;
 }
@@ -146,7 +163,7 @@ beat_read(struct beat *b, struct reply *c)
 		return;
 	memcpy(b->generation, generation.p, generation.len);
 	b->generation[generation.len] = '\0';
-	b->sequence = (uint64_t)sequence;
+	known_set(b->store->known, b->generation, (uint64_t)sequence);
 	beat_tell_outage(b, away, back, now);
 	if (b->others != (unsigned)others)
 		log_info("store.others", "alive=%u", (unsigned)others);
@@ -162,7 +179,7 @@ beat_on_reply(enum err err, const struct redisReply *reply, void *arg)
 {
 	struct beat *b = arg;
 	struct reply c;
-	char why[160];
+	char why[320];
 
 	b->under_way = false;
 	if (err != ERR_OK)

@@ -15,6 +15,7 @@
 #include "core/metrics.h"
 #include "core/secret.h"
 #include "store/channel_priv.h"
+#include "store/known.h"
 #include "store/moved.h"
 #include "store/redis_child.h"
 #include "store/script.h"
@@ -129,8 +130,9 @@ conn_on_hopeless(enum err err, const char *reason, void *arg)
 	metric_set_series(METRIC_STORE_UP, s->up_slot, 0);
 	others_look(s);
 	s->was_lost = true;
-	/* Later on a person may put it right while we wait. */
-	if (!s->told_ready)
+	/* Later on a person may put it right while we wait; and always where
+	 * it is Redis's data that they have to bring back. */
+	if (!s->told_ready && err != ERR_REDIS_OLDER)
 		tell_ready(s, err, reason);
 	tell_settled(s->fleet->all[0]);
 }
@@ -307,9 +309,24 @@ backend_open(struct store *s, struct buf *why)
 	enum err err = channels_init(s, why);
 
 	if (err == ERR_OK)
+		err = known_open(&s->known, s->conf, s->redis, why);
+	if (err == ERR_OK)
 		err = store_prepare(s, why);
 	if (err == ERR_OK)
 		store_connect(s);
+	return err;
+}
+
+enum err
+store_accept(const struct conf *conf, struct buf *told)
+{
+	enum err err = ERR_OK;
+
+	for (size_t i = 0; i < conf->redis_count && err == ERR_OK; i++) {
+		if (i > 0)
+			buf_add_char(told, '\n');
+		err = known_forget(conf, &conf->redis[i], told);
+	}
 	return err;
 }
 
@@ -370,6 +387,7 @@ backend_free(struct store *s)
 	workers_free(s);
 	others_free(s);
 	beat_free(s);
+	known_close(s->known);
 	tokens_free(s);
 	audit_free(s);
 	queues_free(s);

@@ -55,6 +55,11 @@ enum err store_open(struct store **out, struct loop *loop,
 /* What only the store can say of settings: CONF_VALUE with a line in why. */
 enum err store_check_conf(const struct conf *conf, struct buf *why) MUST_CHECK;
 
+/* No schedd runs with these settings, and the next one is to accept whatever
+ * Redis is there, also an empty one: told has a line about what was known.
+ * STATE_DIR when that cannot be. */
+enum err store_accept(const struct conf *conf, struct buf *told) MUST_CHECK;
+
 /* The time on Redis's clock. */
 int64_t store_redis_now(const struct store *s);
 

@@ -133,6 +133,7 @@ struct store {
 	uint64_t crowd_rank; /* where workers that may go are looked for */
 	struct worker_table *workers;
 	struct beat *beat;
+	struct known *known;
 	struct others *others;
 	struct repair *repair;
 	struct token_table *tokens;

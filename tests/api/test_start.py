@@ -67,7 +67,8 @@ def test_version():
 def test_help():
     code, out, err = run("--help")
     assert code == 0 and err == ""
-    for word in ("-c FILE", "--check", "--print-config", "--section.key=value"):
+    words = ["-c FILE", "--accept-store", "--check", "--print-config"]
+    for word in (*words, "--section.key=value"):
         assert word in out
 
 

@@ -262,7 +262,7 @@ test_a_forged_text_is_wiped(void **state)
 
 	(void)state;
 	s = seal(value, SEAL_RANDOM, SEAL_HEX, SPAN("a plain text"));
-	value[s.len - 1] ^= 1; /* a digit is one still */
+	value[s.len - 1] = value[s.len - 1] == '0' ? '1' : '0';
 	assert_true(seal_read(s, scratch, &sealed));
 	assert_false(seal_open(&sealed, key, &place, &text));
 	assert_int_equal(text.len, 0);
