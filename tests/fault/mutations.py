@@ -119,4 +119,15 @@ MUTANTS = {
         ("S9", 1),
         [ASKS_WHY],
     ),
+    19: (
+        "forgets over a restart which Redis it was",
+        ("S10", 1),
+        [
+            (
+                "store/known.c",
+                "ok = facts_read(f, p, (struct span){text, len});",
+                "ok = len > 0;",
+            )
+        ],
+    ),
 }

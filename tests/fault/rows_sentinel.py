@@ -3,6 +3,7 @@ one it was."""
 
 import os
 import shutil
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -444,7 +445,7 @@ def starts_refusing(run, group, name):
 def s10(run):
     """Redis comes back empty, then from an old copy: schedd stops
     acknowledging at once, says which it is, and goes on only when an operator
-    brings the data back or restarts it."""
+    brings the data back or says so: not by a restart."""
     for kind, words in (("empty", "came back empty"), ("old", "came back older")):
         strange(run, kind, words)
 
@@ -485,11 +486,16 @@ def strange(run, kind, words):
     redis.kill()
     redis.start()
     refuses_for(run, schedd, words, 2)
+    for end in (schedd.stop, schedd.kill):
+        end()
+        schedd.start(ready=False)
+        refuses_for(run, schedd, words, 2)
     schedd.stop()
+    subprocess.run([*schedd.command(), "--accept-store"], check=True, capture_output=True)
     schedd.start()
     with schedd.client() as client:
         got = client.queue(QUEUE).post("tasks", {"payload": 1})
-        run.expect(got.status == 201, f"{kind}: after a restart a push is {got}")
+        run.expect(got.status == 201, f"{kind}: accepted, and a push is {got}")
         left = client.queue(QUEUE).counts()["todo"]
         run.expect(left == (101 if kind == "old" else 1), f"{kind}: {left} tasks")
     run.facts[kind] = "refused"
