@@ -40,8 +40,9 @@ def data(redis):
 
 
 def files(schedd):
-    """What it keeps of its Redis: one file each."""
-    return sorted((schedd.folder / "state").glob("store-*"))
+    """What it keeps of its Redis: one file each. While one is written, the new
+    one has a longer name."""
+    return sorted((schedd.folder / "state").glob("store-" + 16 * "?"))
 
 
 def saved(schedd):
