@@ -112,15 +112,16 @@ static bool
 is_degraded(const struct req *req, int status)
 {
 	const struct route_match *m = &req->match;
+	struct store *store = req->server->store;
 	struct span queue = SPAN("");
 
-	if (status >= 300 || (req->method & (METHOD_GET | METHOD_HEAD)) != 0)
+	if (store == NULL || !store_is_degraded(store, queue) ||
+	    status >= 300 || (req->method & (METHOD_GET | METHOD_HEAD)) != 0)
 		return false;
 	for (size_t i = 0; i < m->param_count; i++)
 		if (span_is(m->params[i].name, "queue"))
 			queue = m->params[i].value;
-	return req->server->store != NULL &&
-	       store_is_degraded(req->server->store, queue);
+	return store_is_degraded(store, queue);
 }
 
 /* Fills req->head; empties req->out where no body may be sent. */

@@ -265,9 +265,14 @@ store_queues_are_known(const struct store *s, const char **why)
 bool
 store_is_degraded(struct store *s, struct span queue)
 {
+	const struct fleet *f = s->fleet;
+	bool is = false;
+
 	if (queue.len > 0)
-		s = store_of(s, queue);
-	return redis_conn_is_degraded(s->conn);
+		return redis_conn_is_degraded(store_of(s, queue)->conn);
+	for (size_t i = 0; i < f->count; i++)
+		is = is || redis_conn_is_degraded(f->all[i]->conn);
+	return is;
 }
 
 /* ---- what all of them say ----------------------------------------------- */

@@ -76,7 +76,7 @@ bool store_is_ready(const struct store *s, const char **why);
 /* What an acknowledged change is now: "memory", "disk" or "replicated". */
 const char *store_durability(const struct store *s);
 /* Is that less than what was set, as the settings allow? Of the queue's
- * backend; of main where queue is empty. */
+ * backend; where queue is empty, of any. */
 bool store_is_degraded(struct store *s, struct span queue);
 
 /* Would Redis take a push now? Asks it: STORE_FULL when its memory is full,
