@@ -113,11 +113,12 @@ def quick(text):
 
 @pytest.fixture(scope="module", name="watched")
 def _watched(_module_place, postgres):
-    """A schedd with a channel, and a Prometheus that watches it."""
+    """A schedd with a channel and a relay, and a Prometheus that watches it."""
     redis = _module_place.redis(maxmemory="512mb")
     postgres.make("CREATE TABLE pages (url text PRIMARY KEY, status int2 CHECK (status < 600))")
     channel = {"pages": {"table": "pages", "key": "url"}}
-    schedd = _module_place.schedd(merged(redis.settings(), postgres.settings(channel)))
+    relay = {'relay "on"': {"from": "in", "to": "out"}}
+    schedd = _module_place.schedd(merged(redis.settings(), postgres.settings(channel), relay))
     with schedd.client() as client:
         wait_state(client, "pages", "running")
     short = _module_place.folder / "quick.yml"
@@ -149,6 +150,7 @@ def load(client):
     queue.take(wait_s=0.05, count=100)
     queue.report("w9", finished=held[12:13])
     rows = [{"url": f"{n}-{i}", "status": 200} for i in range(20)]
+    client.queue("in").push(f"on{n}")
     bring(client, "pages", rows[0], {"url": "none", "status": 999}, *rows)
 
 
@@ -256,7 +258,7 @@ def test_alarms_are_raised(watched, loaded):
     # What is well raises nothing, also not at once.
     for name in (
         "StoreAway", "StoreStrange", "StoreWeak", "Down", "JanitorStopped", "Repairs",
-        "ChannelStopped", "RowsWait", "RowsRefused",
+        "ChannelStopped", "RowsWait", "RowsRefused", "RelayStopped",
     ):  # fmt: skip
         assert not prometheus.firing(f"Quick{name}"), name
     del loaded
