@@ -134,9 +134,10 @@ def test_empty(pair):
     assert redis.do("HEXISTS", "sched:{q}:task", "first") == 1
 
 
-def test_older(pair):
+@pytest.mark.parametrize("killed", [False, True])
+def test_older(pair, killed):
     """Redis is started from a copy of some seconds ago, and then from what
-    it had."""
+    it had. When schedd was killed, its file knows of it."""
     redis, schedd = pair
     redis.pause()
     shutil.copytree(data(redis), redis.folder / "older")
@@ -144,10 +145,15 @@ def test_older(pair):
     before = sequence(redis)
     push(schedd, "second")
     wait_until(lambda: sequence(redis) >= before + 2, what="signs of life")
+    if killed:
+        wait_saved(schedd, redis)
+        schedd.kill()
     redis.kill()
     data(redis).rename(redis.folder / "newer")
     (redis.folder / "older").rename(data(redis))
     redis.start()
+    if killed:
+        schedd.start(ready=False)
     wait_refused(schedd, "came back older")
     assert redis.do("HEXISTS", "sched:{q}:task", "second") == 0
     redis.kill()
@@ -163,32 +169,6 @@ def test_another(pair):
     redis, schedd = pair
     redis.do("HSET", "sched:store", "generation", "other", "sequence", 10**9)
     wait_refused(schedd, "another Redis", limit=2)
-
-
-def test_older_over_a_kill(pair):
-    """Both are killed, and Redis comes back as it was before: the file is at
-    most some seconds behind what was acknowledged."""
-    redis, schedd = pair
-    redis.pause()
-    shutil.copytree(data(redis), redis.folder / "older")
-    redis.resume()
-    before = sequence(redis)
-    push(schedd, "second")
-    wait_until(lambda: sequence(redis) >= before + 2, what="signs of life")
-    wait_saved(schedd, redis)
-    schedd.kill()
-    redis.kill()
-    data(redis).rename(redis.folder / "newer")
-    shutil.copytree(redis.folder / "older", data(redis))
-    redis.start()
-    schedd.start(ready=False)
-    wait_refused(schedd, "came back older")
-    redis.kill()
-    shutil.rmtree(data(redis))
-    (redis.folder / "newer").rename(data(redis))
-    redis.start()
-    check_accepts(schedd, redis)
-    assert redis.do("HEXISTS", "sched:{q}:task", "second") == 1
 
 
 def test_what_is_last_is_saved_at_the_end(pair):
