@@ -126,7 +126,8 @@ MUTANTS = {
             (
                 "store/known.c",
                 "ok = facts_read(f, p, (struct span){text, len});",
-                "ok = len > 0;",
+                "ok = facts_read(f, p, (struct span){text, len}) &&"
+                " (f->generation[0] = '\\0') == '\\0';",
             )
         ],
     ),
