@@ -130,7 +130,7 @@ def test_ways(pair):
             task, where = WAYS[name][1].split()
             wait_until(
                 lambda b=b, t=task, w=where: b.is_whole() and b.places()[t] == [w],
-                15,
+                75,  # one that was looked at too early has a minute's rest
                 f"{name}: {task} in {where}",
             )
         assert repairs(client) >= len(WAYS)
