@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from conftest import UNDER_ACL
 from server import wait_until
 
 SETTINGS = {"log": {"access": "no"}}
@@ -245,6 +246,7 @@ def test_several_schedd(place):
         wait_refused(schedd, "came back empty")
 
 
+@pytest.mark.skipif(UNDER_ACL, reason="there no Redis is private")
 def test_private(place):
     """Its folder alone may not be lost; with the state folder it is a first
     start."""
