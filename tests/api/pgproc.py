@@ -2,6 +2,7 @@
 and a loopback port, with fsync on."""
 
 import atexit
+import contextlib
 import functools
 import os
 import pwd
@@ -146,7 +147,8 @@ class Postgres:
     def resume(self):
         """Lets it go on."""
         for pid in self.pids():
-            os.kill(pid, signal.SIGCONT)
+            with contextlib.suppress(ProcessLookupError):  # its workers come and go
+                os.kill(pid, signal.SIGCONT)
 
     def halt(self):
         """Ends it, fast but in order; it can be started again."""
