@@ -41,7 +41,7 @@ class Pushers:
                 else:
                     time.sleep(0.01)
 
-    def wait_more(self, count=20, limit=20):
+    def wait_more(self, count=20, limit=60):
         """Until so many more were acknowledged."""
         count += len(self.acked)
         wait_until(lambda: len(self.acked) >= count, limit, "more pushes")
