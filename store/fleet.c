@@ -40,11 +40,11 @@ fleet_home(const struct fleet *f, struct span queue)
 	return p != NULL ? p->store : f->usual;
 }
 
-static struct store *
-fleet_find(const struct fleet *f, const char *backend)
+struct store *
+fleet_find(const struct fleet *f, struct span backend)
 {
 	for (size_t i = 0; i < f->count; i++)
-		if (strcmp(f->all[i]->redis->name, backend) == 0)
+		if (span_is(backend, f->all[i]->redis->name))
 			return f->all[i];
 	return NULL;
 }
@@ -54,7 +54,7 @@ static struct store *
 home_by_conf(const struct fleet *f, struct span queue)
 {
 	struct store *s =
-	    fleet_find(f, conf_queue_backend(f->all[0]->conf, queue));
+	    fleet_find(f, span_of(conf_queue_backend(f->all[0]->conf, queue)));
 
 	ASSERT(s != NULL);
 	return s;
@@ -209,7 +209,7 @@ homes_find(struct fleet *f)
 	const struct conf *conf = f->all[0]->conf;
 
 	homes_clear(f);
-	f->usual = fleet_find(f, conf->queue_backend);
+	f->usual = fleet_find(f, span_of(conf->queue_backend));
 	ASSERT(f->usual != NULL);
 	if (f->count == 1)
 		return;

@@ -431,15 +431,6 @@ move_refuse(struct store *s, enum err err, const char *reason,
 	store_complete(s, &r->done);
 }
 
-static struct store *
-backend_by_name(const struct fleet *f, struct span name)
-{
-	for (size_t i = 0; i < f->count; i++)
-		if (span_is(name, f->all[i]->redis->name))
-			return f->all[i];
-	return NULL;
-}
-
 static struct move *
 move_new(struct store *from, struct store *to, struct span queue)
 {
@@ -461,7 +452,7 @@ store_move_start(struct store *s, struct span queue, struct span backend,
     store_move_cb *cb, void *arg)
 {
 	struct store *from = store_of(s, queue);
-	struct store *to = backend_by_name(s->fleet, backend);
+	struct store *to = fleet_find(s->fleet, backend);
 	struct queue *q = queue_find(from, queue);
 	struct move *m = move_find(s->fleet, queue);
 	enum err err = queue_refusal(from, q);

@@ -71,15 +71,6 @@ moved_free(struct store *s)
 	s->moved = NULL;
 }
 
-static struct store *
-backend_find(const struct fleet *f, const char *name)
-{
-	for (size_t i = 0; i < f->count; i++)
-		if (strcmp(f->all[i]->redis->name, name) == 0)
-			return f->all[i];
-	return NULL;
-}
-
 void
 moved_read(struct store *s, struct reply *c)
 {
@@ -93,7 +84,7 @@ moved_read(struct store *s, struct reply *c)
 		m->next = s->moved;
 		s->moved = m;
 		if (m->kind == MOVED_GONE &&
-		    backend_find(s->fleet, m->backend) == NULL)
+		    fleet_find(s->fleet, span_of(m->backend)) == NULL)
 			log_warn("queue.elsewhere", "queue=%s backend=%s",
 			    m->name, m->backend);
 	}
@@ -180,7 +171,7 @@ moved_follow(const struct fleet *f, struct store *from, struct span queue)
 				? 1
 				: -1;
 		if (m != NULL && m->kind != MOVED_LEAVES && order > 0)
-			next = backend_find(f, m->backend);
+			next = fleet_find(f, span_of(m->backend));
 		if (next == NULL)
 			return at;
 		at = next;
@@ -336,7 +327,7 @@ void
 moves_recover(struct store *s)
 {
 	for (const struct moved *m = s->moved; m != NULL; m = m->next) {
-		struct store *other = backend_find(s->fleet, m->backend);
+		struct store *other = fleet_find(s->fleet, span_of(m->backend));
 		struct recovery *r;
 
 		if (!is_open(s, m) ||

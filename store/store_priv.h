@@ -155,6 +155,8 @@ struct fleet {
 	void (*close_cb)(void *arg);
 	void *close_arg;
 };
+/* The backend of that name, or NULL. */
+struct store *fleet_find(const struct fleet *f, struct span backend);
 /* The backend that the queue lives on. */
 struct store *fleet_home(const struct fleet *f, struct span queue);
 static inline struct store *
