@@ -330,6 +330,43 @@ cli_document(struct cli *c, const struct client_answer *answer)
 	return CLI_DONE;
 }
 
+static enum cli_exit
+list_print(struct cli *c, const struct cli_list *list, struct span body)
+{
+	const struct row_field fields[] = {{list->field, false}};
+	struct table *t = table_new(list->columns, list->column_count);
+	struct arena *a = arena_new(ARENA_MAX);
+	enum cli_exit result = CLI_DONE;
+	struct span items;
+	struct scan s;
+	bool ok = row_read_all(body, a, fields, 1, &items);
+
+	scan_init(&s, items);
+	ok = ok && scan_array(&s);
+	while (ok && scan_item(&s))
+		ok = list->add(t, a, &s);
+	if (!ok || scan_end(&s) != ERR_OK)
+		result = cli_bad_answer(c, list->expected);
+	else if (table_rows(t) == 0 && !c->quiet)
+		cli_say("%s", list->none);
+	else
+		cli_write_table(c, t);
+	table_free(t);
+	arena_free(a);
+	return result;
+}
+
+enum cli_exit
+cli_list(struct cli *c, const struct cli_list *list)
+{
+	struct client_answer answer;
+	enum cli_exit result = cli_get(c, list->path, &answer);
+
+	if (result == CLI_DONE && c->json)
+		return cli_document(c, &answer);
+	return result == CLI_DONE ? list_print(c, list, answer.body) : result;
+}
+
 enum cli_exit
 cli_show(struct cli *c, const struct client_answer *answer, view_fn *view,
     const char *what)

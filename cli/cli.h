@@ -52,6 +52,7 @@ struct cli_error {
 /* False when body is no {"error":{...}}. The spans live in the arena or in
  * the body. */
 struct arena;
+struct scan;
 bool cli_read_error(struct span body, struct arena *a, struct cli_error *out);
 /* The same of the error object alone. */
 bool cli_read_error_object(
@@ -118,6 +119,18 @@ void cli_write_table(struct cli *c, struct table *t);
 void cli_write_facts(struct cli *c, struct table *t);
 /* The whole answer, for --json. */
 enum cli_exit cli_document(struct cli *c, const struct client_answer *answer);
+
+/* A list that one request answers whole, as a table. */
+struct cli_list {
+	const char *path, *field; /* "/v1/tokens", "tokens" */
+	const char *expected;     /* "expected a list of tokens" */
+	const char *none;         /* what is said when it is empty */
+	const struct table_column *columns;
+	size_t column_count;
+	/* Reads one item, and adds its row; false: it is none. */
+	bool (*add)(struct table *t, struct arena *a, struct scan *s);
+};
+enum cli_exit cli_list(struct cli *c, const struct cli_list *list);
 /* The answer as the view has it, or as JSON. what was expected is told when
  * it is not that. */
 enum cli_exit cli_show(struct cli *c, const struct client_answer *answer,

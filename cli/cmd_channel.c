@@ -101,47 +101,25 @@ ls_add(struct table *t, struct arena *a, struct scan *s)
 	return true;
 }
 
-static enum cli_exit
-ls_print(struct cli *c, struct span body)
+enum cli_exit
+cmd_channel_ls(struct cli *c)
 {
 	static const struct table_column columns[] = {{"NAME", TABLE_LEFT},
 	    {"STATE", TABLE_LEFT}, {"SPOOL", TABLE_RIGHT},
 	    {"OLDEST", TABLE_RIGHT}, {"REFUSED", TABLE_RIGHT},
 	    {"COMMITTED", TABLE_RIGHT}, {"TABLE", TABLE_LEFT},
 	    {"", TABLE_LEFT}};
-	static const struct row_field fields[] = {{"channels", false}};
-	struct table *t = table_new(columns, COUNT_OF(columns));
-	struct arena *a = arena_new(ARENA_MAX);
-	enum cli_exit result = CLI_DONE;
-	struct span list;
-	struct scan s;
-	bool ok = row_read_all(body, a, fields, 1, &list);
+	static const struct cli_list list = {
+	    .path = "/v1/channels",
+	    .field = "channels",
+	    .expected = "expected a list of channels",
+	    .none = "there are no channels: the server's settings make them",
+	    .columns = columns,
+	    .column_count = COUNT_OF(columns),
+	    .add = ls_add,
+	};
 
-	scan_init(&s, list);
-	ok = ok && scan_array(&s);
-	while (ok && scan_item(&s))
-		ok = ls_add(t, a, &s);
-	if (!ok || scan_end(&s) != ERR_OK)
-		result = cli_bad_answer(c, "expected a list of channels");
-	else if (table_rows(t) == 0 && !c->quiet)
-		cli_say("there are no channels: the server's settings make "
-			"them");
-	else
-		cli_write_table(c, t);
-	table_free(t);
-	arena_free(a);
-	return result;
-}
-
-enum cli_exit
-cmd_channel_ls(struct cli *c)
-{
-	struct client_answer answer;
-	enum cli_exit result = cli_get(c, "/v1/channels", &answer);
-
-	if (result == CLI_DONE && c->json)
-		return cli_document(c, &answer);
-	return result == CLI_DONE ? ls_print(c, answer.body) : result;
+	return cli_list(c, &list);
 }
 
 /* ---- one channel ------------------------------------------------------ */
