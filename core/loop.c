@@ -234,6 +234,12 @@ post_cancel(struct post *p)
 	list_del(&p->link);
 }
 
+bool
+post_is_pending(const struct post *p)
+{
+	return !list_is_empty(&p->link);
+}
+
 /* ---- the loop --------------------------------------------------------- */
 
 static struct event_base *

@@ -46,6 +46,8 @@ void post_init(struct post *p, loop_fn *fn, void *arg);
 void post_init_last(struct post *p, loop_fn *fn, void *arg);
 void loop_post(struct loop *l, struct post *p);
 void post_cancel(struct post *p);
+/* Is it to run yet? */
+bool post_is_pending(const struct post *p);
 
 /* A one-shot timer, re-armed at will. Embedded; timer_clear ends it. */
 struct timer {

@@ -63,6 +63,7 @@ forward_new(struct channel *ch)
 	buf_init(&f->copy, CALL_MAX_ARGS_BYTES);
 	post_init(&f->build_post, build_on_post, f);
 	timer_init(&f->timer, ch->store->loop, forward_on_timer, f);
+	timer_init(&f->settle_timer, ch->store->loop, forward_on_timer, f);
 	return f;
 }
 
@@ -94,6 +95,7 @@ forward_free(struct forward *f)
 	list_del(&f->link);
 	post_cancel(&f->build_post);
 	timer_clear(&f->timer);
+	timer_clear(&f->settle_timer);
 	table_clear(&f->table);
 	buf_clear(&f->settle_refused);
 	buf_clear(&f->copy);
@@ -258,10 +260,12 @@ build_next(struct forward *f)
 		f->built = f->next->end;
 }
 
+/* One that is being made waits for the rest of its rows. */
 static bool
 is_batch_ready(const struct forward *f)
 {
-	return f->cur != NULL || (f->next != NULL && f->next->count > 0);
+	return f->cur != NULL || (f->next != NULL && f->next->count > 0 &&
+				     !post_is_pending(&f->build_post));
 }
 
 /* After rows were refused the table is looked at again, so that those that

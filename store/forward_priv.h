@@ -10,8 +10,8 @@
 
 enum {
 	BATCH_MAX_BYTES = 4 * 1024 * 1024,
-	BUILD_ROWS = 1000, /* of a batch in one turn of the loop */
-	PARAM_SPOOL = 0,   /* of the statement that brings a batch */
+	BUILD_ROWS = 100, /* of a batch in one turn of the loop */
+	PARAM_SPOOL = 0,  /* of the statement that brings a batch */
 	PARAM_CHANNEL,
 	PARAM_NEW,
 	PARAM_REFUSED,
@@ -134,6 +134,7 @@ struct forward {
 
 	/* what is to be settled in Redis */
 	bool is_settling, must_settle, has_settle;
+	struct timer settle_timer; /* armed: the last one is not long ago */
 	struct place settle;
 	bool settle_whole;
 	uint64_t settle_rows, settle_bytes;

@@ -13,7 +13,11 @@
 #include "store/forward_priv.h"
 #include "store/reply.h"
 
-enum { SETTLE_MAX = 80 << 20, SETTLE_ARGS = 5 /* of a refused row */ };
+enum {
+	SETTLE_MAX = 80 << 20,
+	SETTLE_ARGS = 5, /* of a refused row */
+	SETTLE_EVERY_MS = 25
+};
 
 static redis_reply_cb read_on_reply, settle_on_reply;
 
@@ -164,6 +168,10 @@ settle_send(struct forward *f)
 
 	if (f->is_settling || !f->has_settle || f->ch->store->closing)
 		return;
+	/* The position says what is done; that it leaves the spool can wait. */
+	if (!f->must_settle && timer_is_armed(&f->settle_timer))
+		return;
+	timer_arm_ms(&f->settle_timer, SETTLE_EVERY_MS);
 	f->is_settling = true;
 	f->has_settle = false;
 	f->settle_sent = f->settle_count;
