@@ -5,13 +5,6 @@
 #include "cli/pretty.h"
 #include "cli/rows.h"
 
-/* A member as a fact, under that label. */
-static void
-fact(struct view *v, struct table *t, const char *label, const char *name)
-{
-	view_fact(t, label, view_member(v, name));
-}
-
 /* "12 of at most 1000". */
 static void
 fact_of_most(struct view *v, struct table *t, const char *label,
@@ -22,19 +15,6 @@ fact_of_most(struct view *v, struct table *t, const char *label,
 	buf_add_str(&v->text, " of at most ");
 	buf_add_span(&v->text, view_member(v, most));
 	view_add_cell(v, t);
-}
-
-static void
-add_error(struct view *v, struct table *t)
-{
-	static const struct row_field fields[] = {
-	    {"text", false}, {"detail", false}};
-	struct span error = view_member(v, "error"), f[2];
-
-	if (error.len == 0 || !row_read_all(error, v->arena, fields, 2, f))
-		return;
-	view_fact(t, "error", f[0]);
-	view_fact(t, "reason", f[1]);
 }
 
 /* "url text, status int4". False when it is no list of columns. */
@@ -72,29 +52,29 @@ add_columns(struct view *v, struct table *t)
 static bool
 add_channel(struct view *v, struct table *t)
 {
-	fact(v, t, "channel", "name");
-	fact(v, t, "kind", "kind");
-	fact(v, t, "kept, s", "keep_s");
-	fact(v, t, "state", "state");
-	add_error(v, t);
-	fact(v, t, "table", "table");
-	fact(v, t, "database", "database");
-	fact(v, t, "connected", "connected");
-	fact(v, t, "brought by", "owner");
+	view_member_fact(v, t, "channel", "name");
+	view_member_fact(v, t, "kind", "kind");
+	view_member_fact(v, t, "kept, s", "keep_s");
+	view_member_fact(v, t, "state", "state");
+	view_add_error(v, t);
+	view_member_fact(v, t, "table", "table");
+	view_member_fact(v, t, "database", "database");
+	view_member_fact(v, t, "connected", "connected");
+	view_member_fact(v, t, "brought by", "owner");
 	fact_of_most(v, t, "waiting rows", "spool_rows", "max_spool");
 	fact_of_most(v, t, "waiting bytes", "spool_bytes", "max_spool_bytes");
-	fact(v, t, "oldest, s", "oldest_s");
+	view_member_fact(v, t, "oldest, s", "oldest_s");
 	fact_of_most(v, t, "refused rows", "quarantine_rows", "max_quarantine");
-	fact(v, t, "rows in all", "rows_total");
-	fact(v, t, "committed", "committed_total");
-	fact(v, t, "refused in all", "quarantined_total");
-	fact(v, t, "duplicates", "duplicates_total");
-	fact(v, t, "missed", "missed_total");
+	view_member_fact(v, t, "rows in all", "rows_total");
+	view_member_fact(v, t, "committed", "committed_total");
+	view_member_fact(v, t, "refused in all", "quarantined_total");
+	view_member_fact(v, t, "duplicates", "duplicates_total");
+	view_member_fact(v, t, "missed", "missed_total");
 	view_label(t, "last commit");
 	view_add_when(v, t, view_member(v, "last_commit"));
-	fact(v, t, "key", "key");
-	fact(v, t, "on conflict", "on_conflict");
-	fact(v, t, "columns from", "columns_from");
+	view_member_fact(v, t, "key", "key");
+	view_member_fact(v, t, "on conflict", "on_conflict");
+	view_member_fact(v, t, "columns from", "columns_from");
 	return add_columns(v, t);
 }
 
@@ -130,11 +110,11 @@ channel_view_add_bad(struct buf *out, struct span body, int64_t now_ms,
 	ok = view_member(&v, "id").len > 0 &&
 	     row_read_all(body, v.arena, raw, 1, &row);
 	if (ok) {
-		fact(&v, t, "id", "id");
+		view_member_fact(&v, t, "id", "id");
 		view_label(t, "refused");
 		view_add_when(&v, t, view_member(&v, "at"));
-		fact(&v, t, "sqlstate", "sqlstate");
-		fact(&v, t, "message", "message");
+		view_member_fact(&v, t, "sqlstate", "sqlstate");
+		view_member_fact(&v, t, "message", "message");
 		view_label(t, "row");
 		pretty_add(&v.text, row);
 		view_add_cell(&v, t);

@@ -1,13 +1,10 @@
 /* schedctl channel ls, show, pause, resume. */
 
-#include <stdlib.h>
-#include <string.h>
-
+#include "cli/cells.h"
 #include "cli/channel_view.h"
 #include "cli/cli.h"
 #include "cli/cmds.h"
 #include "cli/rows.h"
-#include "cli/text.h"
 #include "core/mem.h"
 
 enum { PATH_MAX_BYTES = 1024, ARENA_MAX = 1 << 30 };
@@ -25,51 +22,6 @@ enum {
 };
 
 /* ---- ls --------------------------------------------------------------- */
-
-static double
-number_of(struct span text)
-{
-	char copy[32] = "";
-
-	if (text.len < sizeof(copy) && text.len > 0)
-		memcpy(copy, text.p, text.len);
-	return strtod(copy, NULL);
-}
-
-static void
-add_seconds(struct table *t, struct span seconds)
-{
-	struct buf text;
-
-	buf_init(&text, 64);
-	text_add_seconds(&text, number_of(seconds));
-	table_add(t, buf_span(&text));
-	buf_clear(&text);
-}
-
-/* What is wrong, in the server's words. */
-static void
-add_reason(struct table *t, struct arena *a, struct span error)
-{
-	struct cli_error e;
-
-	if (error.len == 0 || !cli_read_error_object(error, a, &e)) {
-		table_add_str(t, "");
-		return;
-	}
-	table_add(t, e.detail.len > 0 ? e.detail : e.text);
-	table_set_colour(t, TABLE_YELLOW);
-}
-
-static void
-add_state(struct table *t, struct span state)
-{
-	table_add(t, state);
-	if (span_is(state, "stopped"))
-		table_set_colour(t, TABLE_RED);
-	else if (span_is(state, "waiting") || span_is(state, "paused"))
-		table_set_colour(t, TABLE_YELLOW);
-}
 
 static bool
 ls_add(struct table *t, struct arena *a, struct scan *s)
@@ -89,15 +41,15 @@ ls_add(struct table *t, struct arena *a, struct scan *s)
 	if (!row_read(s, a, fields, F_COUNT, f) || f[F_NAME].len == 0)
 		return false;
 	table_add(t, f[F_NAME]);
-	add_state(t, f[F_STATE]);
+	cell_add_state(t, f[F_STATE]);
 	table_add(t, f[F_SPOOL]);
-	add_seconds(t, f[F_OLDEST]);
+	cell_add_seconds(t, f[F_OLDEST]);
 	table_add(t, f[F_QUARANTINE]);
 	if (!span_is(f[F_QUARANTINE], "0"))
 		table_set_colour(t, TABLE_RED);
 	table_add(t, f[F_COMMITTED]);
 	table_add(t, f[F_TABLE]);
-	add_reason(t, a, f[F_ERROR]);
+	cell_add_reason(t, a, f[F_ERROR]);
 	return true;
 }
 

@@ -82,6 +82,26 @@ view_fact(struct table *t, const char *label, struct span text)
 }
 
 void
+view_member_fact(
+    struct view *v, struct table *t, const char *label, const char *name)
+{
+	view_fact(t, label, view_member(v, name));
+}
+
+void
+view_add_error(struct view *v, struct table *t)
+{
+	static const struct row_field fields[] = {
+	    {"text", false}, {"detail", false}};
+	struct span error = view_member(v, "error"), f[2];
+
+	if (error.len == 0 || !row_read_all(error, v->arena, fields, 2, f))
+		return;
+	view_fact(t, "error", f[0]);
+	view_fact(t, "reason", f[1]);
+}
+
+void
 view_print_facts(struct view *v, struct table *t)
 {
 	struct table_look bare = *v->look;

@@ -49,6 +49,11 @@ struct table *view_facts_new(void);
 void view_label(struct table *t, const char *label);
 /* Nothing when there is no text. */
 void view_fact(struct table *t, const char *label, struct span text);
+/* A member of the answer as a fact, under that label. */
+void view_member_fact(
+    struct view *v, struct table *t, const char *label, const char *name);
+/* The answer's error, if it has one, as two facts. */
+void view_add_error(struct view *v, struct table *t);
 void view_print_facts(struct view *v, struct table *t);
 
 #endif
