@@ -38,6 +38,8 @@ req_fn api_tokens_remove;
 req_fn api_channels_list;
 req_fn api_channels_get;
 req_fn api_channels_set;
+req_fn api_relays_list;
+req_fn api_relays_get;
 req_fn api_rows;
 req_fn api_bad_list;
 req_fn api_bad_get;

@@ -210,6 +210,8 @@ param_check(struct span name, struct span value)
 		return ERR_TOKEN_NAME_BAD;
 	if (span_is(name, "channel"))
 		return ERR_CHANNEL_NAME_BAD;
+	if (span_is(name, "relay"))
+		return ERR_RELAY_NAME_BAD;
 	return span_is(name, "queue") ? ERR_QUEUE_NAME_BAD
 				      : ERR_WORKER_NAME_BAD;
 }
@@ -382,7 +384,7 @@ pattern_check(const char *pattern)
 		ASSERT(part.len > 2 && part.p[part.len - 1] == '}');
 		ASSERT(span_is(name, "queue") || span_is(name, "worker") ||
 		       span_is(name, "id") || span_is(name, "token") ||
-		       span_is(name, "channel"));
+		       span_is(name, "channel") || span_is(name, "relay"));
 		params++;
 	}
 	ASSERT(params <= ROUTE_MAX_PARAMS && segments <= SEGMENTS_MAX);

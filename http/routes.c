@@ -45,6 +45,8 @@ static const struct route routes[] = {
 	{METHOD_POST,   "/v1/queues/{queue}/tasks",       api_push,              ROLE_PRODUCER, SCOPE_QUEUE, SETTING,  "", "push one task or many"},
 	{METHOD_DELETE, "/v1/queues/{queue}/tasks/{id}",  api_tasks_remove,      ROLE_OPERATOR, SCOPE_QUEUE, 0,        "", "remove one task"},
 	{METHOD_GET,    "/v1/queues/{queue}/tasks/{id}",  api_tasks_get,         ROLE_VIEWER,   SCOPE_QUEUE, 0,        "", "one task, whole"},
+	{METHOD_GET,    "/v1/relays",                     api_relays_list,       ROLE_VIEWER,   SCOPE_LIST,  0,        "", "all relays"},
+	{METHOD_GET,    "/v1/relays/{relay}",             api_relays_get,        ROLE_VIEWER,   SCOPE_LIST,  0,        "", "one relay"},
 	{METHOD_GET,    "/v1/stats",                      api_stats,             ROLE_VIEWER,   SCOPE_LIST,  0,        "", "sums, rates and the state of the parts"},
 	{METHOD_GET,    "/v1/tokens",                     api_tokens_list,       ROLE_ADMIN,    SCOPE_ALL,   0,        "", "all access tokens"},
 	{METHOD_POST,   "/v1/tokens",                     api_tokens_add,        ROLE_ADMIN,    SCOPE_ALL,   16 * KIB, "", "make an access token"},

@@ -67,17 +67,26 @@ relay_later(struct relay *r, uint64_t ms)
 	timer_arm_ms(&r->timer, ms);
 }
 
+static void
+relay_set_state(struct relay *r, enum relay_state state, const char *why)
+{
+	store_relay_set_state(
+	    r->all->store, r->claim.index, state, span_of(why));
+}
+
 /* It cannot go on now: tries again, ever later. */
 static void
 relay_again(struct relay *r, const char *what, const char *why)
 {
 	uint64_t ms = AGAIN_MIN_MS;
-	char quoted[200];
+	char quoted[200], text[240];
 
 	for (unsigned i = 0; i < r->fails && ms < AGAIN_MAX_MS; i++)
 		ms *= 2;
 	r->fails++;
 	metric_set_series(METRIC_RELAY_UP, r->up_slot, 0);
+	(void)snprintf(text, sizeof(text), "%s: %s", what, why);
+	relay_set_state(r, RELAY_WAITING, text);
 	if (!r->told)
 		log_warn("queue.relay_waits", "relay=%s step=%s reason=%s",
 		    r->conf->name, what,
@@ -98,6 +107,7 @@ relay_went_well(struct relay *r)
 {
 	r->fails = 0;
 	metric_set_series(METRIC_RELAY_UP, r->up_slot, 1);
+	relay_set_state(r, RELAY_RUNNING, "");
 	if (r->told)
 		log_info("queue.relay_goes_on", "relay=%s", r->conf->name);
 	r->told = false;
@@ -187,7 +197,7 @@ relay_on_taken(const struct store_take_result *t, void *arg)
 	} else if (t->n == 0) {
 		/* Nothing is held under this number; it may be an old one. */
 		relay_went_well(r);
-		r->through = r->batch;
+		r->claim.through = r->batch;
 		relay_later(r, clock_mono_us() - r->take.began_us < SOON_US
 				   ? ELSEWHERE_MS
 				   : REST_MS);
@@ -228,7 +238,12 @@ relay_on_claimed(enum err err, bool is_ours, uint64_t batch, void *arg)
 		relay_failed(r, "claim", err);
 		return;
 	}
-	r->through = 0;
+	r->claim.through = 0;
+	r->claim.tasks = r->claim.refused = 0;
+	if (!is_ours)
+		relay_set_state(r, RELAY_ELSEWHERE, "");
+	else if (r->fails == 0)
+		relay_set_state(r, RELAY_RUNNING, "");
 	if (!is_ours || (r->n > 0 && batch != r->batch))
 		forget_batch(r); /* whoever has it takes it again */
 	r->batch = batch;
@@ -244,11 +259,9 @@ static void
 relay_claim(void *arg)
 {
 	struct relay *r = arg;
-	const struct store_relay claim = {
-	    span_of(r->conf->name), r->from, r->through};
 
 	r->all->busy++;
-	store_relay_claim(r->all->store, &claim, relay_on_claimed, r);
+	store_relay_claim(r->all->store, &r->claim, relay_on_claimed, r);
 }
 
 /* ---- handing on --------------------------------------------------------- */
@@ -425,7 +438,9 @@ relay_on_reported(
 	metric_add_series(METRIC_RELAY_REFUSED, r->refused_slot, r->n - known);
 	tell_refused(r);
 	relay_went_well(r);
-	r->through = r->batch;
+	r->claim.through = r->batch;
+	r->claim.tasks = known;
+	r->claim.refused = r->n - known;
 	forget_batch(r);
 	relay_claim(r);
 }
@@ -492,6 +507,7 @@ relay_open(struct relays *all, struct relay *r, const struct conf_relay *conf,
 {
 	r->all = all;
 	r->conf = conf;
+	r->claim.index = (size_t)(conf - all->conf->relays);
 	r->from = span_of(conf->from);
 	r->to = conf->to[0] != '\0' ? span_of(conf->to) : r->from;
 	r->arena = arena_new(ARENA_MAX);

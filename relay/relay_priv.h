@@ -34,9 +34,9 @@ struct relay {
 	bool told;      /* that it cannot hand on */
 	unsigned tasks_slot, refused_slot, up_slot;
 
-	uint64_t batch;   /* the one that is under way */
-	uint64_t through; /* the one that is through; 0 = none */
-	char request[32]; /* of its take */
+	uint64_t batch;           /* the one that is under way */
+	struct store_relay claim; /* and which is through */
+	char request[32];         /* of its take */
 	char take_worker[NAME_MAX_LEN + 1];
 	struct store_take take;
 	int64_t taken_us;

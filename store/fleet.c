@@ -17,6 +17,7 @@
 #include "core/mem.h"
 #include "store/channel_priv.h"
 #include "store/moved.h"
+#include "store/relay_note.h"
 #include "store/worker_priv.h"
 
 /* A queue that does not live where most do. */
@@ -420,6 +421,7 @@ fleet_free(struct fleet *f)
 {
 	homes_clear(f);
 	moves_free(f);
+	free(f->relays);
 	for (size_t i = f->count; i > 0; i--)
 		backend_free(f->all[i - 1]);
 	free(f->all);
@@ -435,6 +437,7 @@ store_open(struct store **out, struct loop *loop, const struct conf *conf,
 
 	*out = NULL;
 	list_init(&f->moves);
+	f->relays = relay_notes_new(conf);
 	f->all = xcalloc(conf->redis_count, sizeof(struct store *));
 	for (size_t i = 0; i < conf->redis_count; i++) {
 		f->all[i] = backend_new(f, loop, conf, i);

@@ -150,8 +150,9 @@ struct fleet {
 	struct home **homes;
 	size_t home_buckets;
 	struct list
-	    moves;   /* struct move: of this schedd, the ended ones, too */
-	size_t open; /* those that are not closed yet */
+	    moves; /* struct move: of this schedd, the ended ones, too */
+	struct relay_note *relays; /* relay_note.h */
+	size_t open;               /* those that are not closed yet */
 	void (*close_cb)(void *arg);
 	void *close_arg;
 };
@@ -239,8 +240,6 @@ const char *beat_id(const struct store *s);
 const char *beat_generation(const struct store *s);
 /* Are other schedd alive on this Redis? */
 bool beat_has_others(const struct store *s);
-/* Of this schedd, among those on the same Redis. */
-const char *beat_id(const struct store *s);
 /* Begins the arguments of a script that is of no queue. */
 void store_key(struct store *s, struct buf *args);
 

@@ -51,6 +51,8 @@ MAY = {
     "workers_get": LOOK,
     "workers_remove": {"admin"},
     "workers_heartbeat": WORK,
+    "relays_list": LOOK,
+    "relays_get": LOOK,
     "channels_list": LOOK,
     "channels_get": LOOK,
     "channels_set": REPAIR,
@@ -94,7 +96,7 @@ def operations():
 
 
 def fill(path, queue="mail-1"):
-    names = {"queue": queue, "worker": "w", "id": "a", "token": "nobody", "channel": "c"}
+    names = {"queue": queue, "worker": "w", "id": "a", "token": "nobody", "channel": "c", "relay": "r"}
     return re.sub(r"\{(\w+)\}", lambda m: names[m.group(1)], path)
 
 

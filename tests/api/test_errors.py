@@ -51,6 +51,7 @@ NOT_IN_ANSWERS = {
     "MOVE_REFUSED": "needs two backends: test_move",
     "MOVE_UNKNOWN": "test_move",
     "ROWS_ELSEWHERE": "needs two backends: test_backends",
+    "RELAY_WAITS": "in a relay's error: test_relay_looks",
     "ROW_UNKNOWN": "needs a channel: test_channels",
     "SPOOL_FULL": "needs a channel: test_channels",
     "COLUMNS_UNKNOWN": "needs a channel: test_forward",
@@ -124,6 +125,8 @@ def test_unknown_things(client, queue):
     saw(queue.try_task("x"), 404, "TASK_UNKNOWN")
     saw(client.call("DELETE", "/v1/workers/x"), 404, "WORKER_UNKNOWN")
     saw(client.get("/v1/channels/x"), 404, "CHANNEL_UNKNOWN")
+    saw(client.get("/v1/relays/x"), 404, "RELAY_UNKNOWN")
+    saw(client.get("/v1/relays/a,b"), 400, "RELAY_NAME_BAD")
     saw(client.get("/v1/queues/a,b"), 400, "QUEUE_NAME_BAD")
     saw(client.get("/v1/queues", x=1), 400, "QUERY_BAD")
     saw(client.get("/v1/"), 400, "PATH_BAD")
