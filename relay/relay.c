@@ -22,6 +22,7 @@ enum {
 	WAIT_MS = 5000, /* for tasks */
 	LEASE_MS = 3600 * 1000,
 	EXTEND_US = 1200 * 1000000,
+	START_US = 5000 * 1000,
 	AGAIN_MIN_MS = 100,
 	AGAIN_MAX_MS = 10 * 1000,
 	ELSEWHERE_MS = 1000,    /* another schedd has it */
@@ -37,6 +38,7 @@ struct relays {
 	struct store *store;
 	struct relay *items;
 	size_t count;
+	int64_t opened_us;
 	size_t busy; /* store calls under way */
 	bool freed;
 };
@@ -95,10 +97,22 @@ relay_again(struct relay *r, const char *what, const char *why)
 	relay_later(r, ms < AGAIN_MAX_MS ? ms : AGAIN_MAX_MS);
 }
 
+/* That Redis is not reached yet at the start is nothing to be told. */
+static bool
+is_starting(const struct relay *r, enum err err)
+{
+	return err == ERR_REDIS_DOWN && r->batch == 0 &&
+	       clock_mono_us() - r->all->opened_us < START_US;
+}
+
 static void
 relay_failed(struct relay *r, const char *what, enum err err)
 {
-	if (err != ERR_SHUTTING_DOWN)
+	if (err == ERR_SHUTTING_DOWN)
+		return;
+	if (is_starting(r, err))
+		relay_later(r, AGAIN_MIN_MS);
+	else
 		relay_again(r, what, err_info(err)->text);
 }
 
@@ -534,6 +548,7 @@ relays_open(struct relays **out, struct loop *loop, const struct conf *conf,
 	all->loop = loop;
 	all->conf = conf;
 	all->store = store;
+	all->opened_us = clock_mono_us();
 	all->items = xcalloc(conf->relay_count + 1, sizeof(*all->items));
 	for (size_t i = 0; i < conf->relay_count && err == ERR_OK; i++)
 		err = relay_open(

@@ -1,11 +1,13 @@
 """GET /v1/relays: where tasks go, how many wait and went, and what keeps a relay
 from going on; who may see it."""
 
+import time
+
 import pytest
 
 from access import make_token
 from backends import Pair
-from server import wait_until
+from server import merged, wait_until
 
 HERE = {'relay "r"': {"from": "in", "to": "phones", "batch": 50}}
 NUMBERS = ("waiting_tasks", "tasks_total", "refused_total")
@@ -139,6 +141,23 @@ def test_to_another_schedd_its_queue_alone_decides(source):
         token = make_token(client, "v", "viewer", queues=["in"])
     with source.client(token=token) as client:
         assert client.get_json("/v1/relays/r")["to"] == "out"
+
+
+def test_a_start_without_redis(place):
+    """Is nothing to be told at first, as Redis may be starting too."""
+    redis = place.redis()
+    redis.kill()
+    settings = merged(redis.settings(), {'relay "r"': {"from": "in", "to": "out"}})
+    began = time.monotonic()
+    schedd = place.schedd(settings, start=False).start(ready=False)
+    with schedd.client() as client:
+        got = look(client)
+        assert got["state"] == "starting" and got["error"] is got["last_error"] is None
+        got = wait_look(client, state="waiting")
+        assert time.monotonic() - began > 5  # s: START_US
+        assert got["last_error"].startswith("claim: ") and got["owner"] is None
+        redis.start()
+        assert wait_look(client, state="running")["owner"]
 
 
 def test_there_are_none(client):
