@@ -181,6 +181,13 @@ cli_channel_path(struct cli *c, const char *tail, struct buf *path)
 }
 
 enum cli_exit
+cli_relay_path(struct cli *c, struct buf *path)
+{
+	return name_path(
+	    c, "RELAY", args_word(c->args, 0), "/v1/relays/", path);
+}
+
+enum cli_exit
 cli_call_queue(struct cli *c, struct client_request request, const char *tail,
     struct client_answer *answer)
 {

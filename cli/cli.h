@@ -87,6 +87,8 @@ enum cli_exit cli_queue_path(
 /* The same of "/v1/channels/" and the command's first argument. */
 enum cli_exit cli_channel_path(
     struct cli *c, const char *tail, struct buf *path);
+/* "/v1/relays/" and the command's first argument. */
+enum cli_exit cli_relay_path(struct cli *c, struct buf *path);
 /* A request, whose path is made here, for the queue that is the first
  * argument. */
 enum cli_exit cli_call_queue(struct cli *c, struct client_request request,

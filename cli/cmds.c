@@ -190,6 +190,8 @@ static const struct cmd cmds[] = {
 	{"queue rm",    "QUEUE",           1, 1, cmd_queue_rm,    queue_rm_opts,    "remove a queue and its policy"},
 	{"queue set",   "QUEUE NAME=VALUE...", 2, 16, cmd_queue_set, create_opts,   "set limits, such as lease=2h max_payload=256KiB; lease= takes it back to the file's"},
 	{"queue show",  "QUEUE",           1, 1, cmd_queue_show,  NULL,             "one queue: what holds it up, tasks, ages, rates, policy and where it comes from"},
+	{"relay ls",    "",                0, 0, cmd_relay_ls,    NULL,             "all relays: state, where tasks go, tasks that wait, tasks handed on"},
+	{"relay show",  "RELAY",           1, 1, cmd_relay_show,  NULL,             "one relay: state, numbers, what last went wrong"},
 	{"stats",       "",                0, 0, cmd_stats,       NULL,             "the server's numbers: readiness, latency, janitor, queues"},
 	{"task extend", "QUEUE ID...",     2, 1001, cmd_task_extend, task_extend_opts, "extend the leases of tasks that a worker holds"},
 	{"task ls",     "QUEUE",           1, 1, cmd_task_ls,     task_ls_opts,     "tasks of one state"},

@@ -35,6 +35,8 @@ cmd_fn cmd_queue_resume;
 cmd_fn cmd_queue_rm;
 cmd_fn cmd_queue_set;
 cmd_fn cmd_queue_show;
+cmd_fn cmd_relay_ls;
+cmd_fn cmd_relay_show;
 cmd_fn cmd_stats;
 cmd_fn cmd_task_extend;
 cmd_fn cmd_task_ls;

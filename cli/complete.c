@@ -32,7 +32,7 @@ struct completion {
 typedef void add_fn(struct completion *c);
 
 static add_fn add_codes, add_commands, add_files, add_levels, add_policy,
-    add_queues, add_settings, add_workers;
+    add_queues, add_relays, add_settings, add_workers;
 
 /* What an option's value, or an argument, is taken from. */
 static const struct source {
@@ -48,6 +48,7 @@ static const struct source {
     {"NAME=VALUE", add_policy},
     {"PREFIX", add_settings},
     {"QUEUE", add_queues},
+    {"RELAY", add_relays},
     {"SETTING", add_settings},
     {"WORKER", add_workers},
 };
@@ -252,6 +253,12 @@ static void
 add_queues(struct completion *c)
 {
 	add_names(c, "/v1/queues", "queues");
+}
+
+static void
+add_relays(struct completion *c)
+{
+	add_names(c, "/v1/relays", "relays");
 }
 
 static void

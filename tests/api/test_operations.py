@@ -187,8 +187,9 @@ def test_each_command_in_the_text(schedd, client):
     queue = client.queue("common")
     told = {" ".join(one.split()) for one in re.findall(r"`(schedctl [^`]+)`", PAGE)}
     told -= {"schedctl token rm NAME", "schedctl top"}
-    # Those of channels are run where there is one: test_schedctl_channels.
-    told = {one for one in told if one.split()[1] not in ("channel", "quarantine")}
+    # Those of channels and relays are run where there is one: test_schedctl_channels,
+    # test_schedctl_relays.
+    told = {one for one in told if one.split()[1] not in ("channel", "quarantine", "relay")}
     assert len(told) >= 20
     for line in sorted(told):
         queue.push("common-1", "common-2")

@@ -22,7 +22,7 @@ PROMPT = "ready> "
 
 
 class Server:
-    """Answers GET /v1/queues and /v1/workers with names; or never, when it
+    """Answers GET /v1/queues and its like with names; or never, when it
     has none."""
 
     def __init__(self, names):
@@ -189,12 +189,14 @@ def test_words_are_those_of_the_help():
 
 
 def test_names_of_the_server(server):
-    """Queues and workers; nothing that is no name, for it reaches a shell."""
+    """Queues, workers, relays; nothing that is no name, for it reaches a shell."""
     good = NAMES[:5]
     assert names("queue", "show", "", server=server) == good
     assert names("task", "ls", "ma", server=server) == ["mail", "mail-slow"]
     assert names("task", "take", "mail", "--worker", "v", server=server) == ["video@2"]
     assert server.asked[-1].startswith("GET /v1/workers ")
+    assert names("relay", "show", "vi", server=server) == ["video@2"]
+    assert server.asked[-1].startswith("GET /v1/relays ")
     # As the line says, over the environment.
     assert names("--server", server.url, "queue", "show", "a:") == ["a:b", "a:c"]
     assert names("queue", "show", f"--server={server.url}", "a:b") == ["a:b"]
