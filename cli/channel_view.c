@@ -82,18 +82,10 @@ bool
 channel_view_add(struct buf *out, struct span body, int64_t now_ms,
     const struct table_look *look)
 {
-	struct table *t = view_facts_new();
 	struct view v;
-	bool ok;
 
 	view_init(&v, out, body, now_ms, look);
-	ok = view_member(&v, "name").len > 0 && add_channel(&v, t);
-	if (ok)
-		view_print_facts(&v, t);
-	else
-		table_free(t);
-	view_clear(&v);
-	return ok;
+	return view_of_named(&v, add_channel);
 }
 
 bool

@@ -181,13 +181,6 @@ cli_channel_path(struct cli *c, const char *tail, struct buf *path)
 }
 
 enum cli_exit
-cli_relay_path(struct cli *c, struct buf *path)
-{
-	return name_path(
-	    c, "RELAY", args_word(c->args, 0), "/v1/relays/", path);
-}
-
-enum cli_exit
 cli_call_queue(struct cli *c, struct client_request request, const char *tail,
     struct client_answer *answer)
 {
@@ -389,4 +382,22 @@ cli_show(struct cli *c, const struct client_answer *answer, view_fn *view,
 		cli_write(c, buf_span(&out));
 	buf_clear(&out);
 	return ok ? CLI_DONE : cli_bad_answer(c, what);
+}
+
+enum cli_exit
+cli_show_thing(struct cli *c, const struct cli_thing *thing)
+{
+	struct client_answer answer;
+	enum cli_exit result;
+	struct buf path;
+
+	buf_init(&path, PATH_MAX_BYTES);
+	result = name_path(
+	    c, thing->what, args_word(c->args, 0), thing->begin, &path);
+	if (result == CLI_DONE)
+		result = cli_get(c, cli_path(&path), &answer);
+	buf_clear(&path);
+	return result == CLI_DONE
+		   ? cli_show(c, &answer, thing->view, thing->expected)
+		   : result;
 }

@@ -87,8 +87,6 @@ enum cli_exit cli_queue_path(
 /* The same of "/v1/channels/" and the command's first argument. */
 enum cli_exit cli_channel_path(
     struct cli *c, const char *tail, struct buf *path);
-/* "/v1/relays/" and the command's first argument. */
-enum cli_exit cli_relay_path(struct cli *c, struct buf *path);
 /* A request, whose path is made here, for the queue that is the first
  * argument. */
 enum cli_exit cli_call_queue(struct cli *c, struct client_request request,
@@ -137,5 +135,13 @@ enum cli_exit cli_list(struct cli *c, const struct cli_list *list);
  * it is not that. */
 enum cli_exit cli_show(struct cli *c, const struct client_answer *answer,
     view_fn *view, const char *what);
+
+/* Something that one request answers, named by the first argument. */
+struct cli_thing {
+	const char *what, *begin; /* "RELAY", "/v1/relays/" */
+	view_fn *view;
+	const char *expected; /* "expected a relay" */
+};
+enum cli_exit cli_show_thing(struct cli *c, const struct cli_thing *thing);
 
 #endif

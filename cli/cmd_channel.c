@@ -7,7 +7,7 @@
 #include "cli/rows.h"
 #include "core/mem.h"
 
-enum { PATH_MAX_BYTES = 1024, ARENA_MAX = 1 << 30 };
+enum { PATH_MAX_BYTES = 1024 };
 
 enum {
 	F_NAME,
@@ -79,18 +79,10 @@ cmd_channel_ls(struct cli *c)
 enum cli_exit
 cmd_channel_show(struct cli *c)
 {
-	struct client_answer answer;
-	enum cli_exit result;
-	struct buf path;
+	static const struct cli_thing channel = {
+	    "CHANNEL", "/v1/channels/", channel_view_add, "expected a channel"};
 
-	buf_init(&path, PATH_MAX_BYTES);
-	result = cli_channel_path(c, "", &path);
-	if (result == CLI_DONE)
-		result = cli_get(c, cli_path(&path), &answer);
-	buf_clear(&path);
-	return result == CLI_DONE ? cli_show(c, &answer, channel_view_add,
-					"expected a channel")
-				  : result;
+	return cli_show_thing(c, &channel);
 }
 
 static enum cli_exit

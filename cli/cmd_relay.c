@@ -6,7 +6,7 @@
 #include "cli/relay_view.h"
 #include "cli/rows.h"
 
-enum { PATH_MAX_BYTES = 1024, TARGET_MAX = 8192 };
+enum { TARGET_MAX = 8192 };
 
 enum {
 	F_NAME,
@@ -92,16 +92,8 @@ cmd_relay_ls(struct cli *c)
 enum cli_exit
 cmd_relay_show(struct cli *c)
 {
-	struct client_answer answer;
-	enum cli_exit result;
-	struct buf path;
+	static const struct cli_thing relay = {
+	    "RELAY", "/v1/relays/", relay_view_add, "expected a relay"};
 
-	buf_init(&path, PATH_MAX_BYTES);
-	result = cli_relay_path(c, &path);
-	if (result == CLI_DONE)
-		result = cli_get(c, cli_path(&path), &answer);
-	buf_clear(&path);
-	return result == CLI_DONE
-		   ? cli_show(c, &answer, relay_view_add, "expected a relay")
-		   : result;
+	return cli_show_thing(c, &relay);
 }

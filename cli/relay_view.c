@@ -37,7 +37,7 @@ add_last_error(struct view *v, struct table *t)
 	view_add_cell(v, t);
 }
 
-static void
+static bool
 add_relay(struct view *v, struct table *t)
 {
 	view_member_fact(v, t, "relay", "name");
@@ -56,24 +56,15 @@ add_relay(struct view *v, struct table *t)
 	view_add_when(v, t, view_member(v, "last_batch"));
 	add_last_error(v, t);
 	view_member_fact(v, t, "tasks a batch", "batch");
+	return true;
 }
 
 bool
 relay_view_add(struct buf *out, struct span body, int64_t now_ms,
     const struct table_look *look)
 {
-	struct table *t = view_facts_new();
 	struct view v;
-	bool ok;
 
 	view_init(&v, out, body, now_ms, look);
-	ok = view_member(&v, "name").len > 0;
-	if (ok) {
-		add_relay(&v, t);
-		view_print_facts(&v, t);
-	} else {
-		table_free(t);
-	}
-	view_clear(&v);
-	return ok;
+	return view_of_named(&v, add_relay);
 }

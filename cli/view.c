@@ -101,6 +101,20 @@ view_add_error(struct view *v, struct table *t)
 	view_fact(t, "reason", f[1]);
 }
 
+bool
+view_of_named(struct view *v, view_facts_fn *add)
+{
+	struct table *t = view_facts_new();
+	bool ok = view_member(v, "name").len > 0 && add(v, t);
+
+	if (ok)
+		view_print_facts(v, t);
+	else
+		table_free(t);
+	view_clear(v);
+	return ok;
+}
+
 void
 view_print_facts(struct view *v, struct table *t)
 {

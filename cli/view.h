@@ -54,6 +54,10 @@ void view_member_fact(
     struct view *v, struct table *t, const char *label, const char *name);
 /* The answer's error, if it has one, as two facts. */
 void view_add_error(struct view *v, struct table *t);
+/* What there is to say about one thing. */
+typedef bool view_facts_fn(struct view *v, struct table *t);
+/* The body of a view_fn: of an answer that has a name, what add says of it. */
+bool view_of_named(struct view *v, view_facts_fn *add);
 void view_print_facts(struct view *v, struct table *t);
 
 #endif
