@@ -206,6 +206,8 @@ class Load:
             "timeout": 15,
             "tolerated": (),
             "worker_class": Worker,
+            # Where workers are, when they are not where producers are.
+            "takes_at": None,
         }
         assert set(profile) <= set(values), profile
         values.update(profile)
@@ -217,7 +219,9 @@ class Load:
         self.hands = [self.worker_class(self, f"w{n}") for n in range(self.workers)]
 
     def address(self, hand):
-        """Where a hand connects to: any of the servers."""
+        """Where a hand connects to: any of its servers."""
+        if self.takes_at and isinstance(hand, Worker):
+            return hand.rng.choice(self.takes_at)
         return hand.rng.choice(self.addresses())
 
     def refused(self, name):

@@ -131,4 +131,20 @@ MUTANTS = {
             )
         ],
     ),
+    20: (
+        "goes on to a new batch whether one is through or not",
+        ("R1", 0.5),
+        [
+            (
+                "store/lua/relay.lua",
+                "if ARGV[6] ~= '' and tonumber(ARGV[6]) == number then",
+                "if true then",
+            )
+        ],
+    ),
+    21: (
+        "opens the copy of a queue that is where it was",
+        ("R2", 0.5),
+        [("store/moved.c", 'span_is(word, "gone") ? "open" : "discard",', '"open",')],
+    ),
 }
