@@ -31,8 +31,8 @@ struct completion {
 
 typedef void add_fn(struct completion *c);
 
-static add_fn add_codes, add_commands, add_files, add_levels, add_policy,
-    add_queues, add_relays, add_settings, add_workers;
+static add_fn add_channels, add_codes, add_commands, add_files, add_levels,
+    add_policy, add_queues, add_relays, add_settings, add_workers;
 
 /* What an option's value, or an argument, is taken from. */
 static const struct source {
@@ -41,6 +41,7 @@ static const struct source {
 } sources[] = {
     {"--queue", add_queues},
     {"--worker", add_workers},
+    {"CHANNEL", add_channels},
     {"CODE", add_codes},
     {"COMMAND", add_commands},
     {"FILE", add_files},
@@ -247,6 +248,12 @@ add_names(struct completion *c, const char *path, const char *member)
 	    answer.status == 200)
 		(void)read_names(c, answer.body, member);
 	cli_clear(&cli);
+}
+
+static void
+add_channels(struct completion *c)
+{
+	add_names(c, "/v1/channels", "channels");
 }
 
 static void

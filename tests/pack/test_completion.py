@@ -189,12 +189,15 @@ def test_words_are_those_of_the_help():
 
 
 def test_names_of_the_server(server):
-    """Queues, workers, relays; nothing that is no name, for it reaches a shell."""
+    """Queues, workers, channels, relays; nothing that is no name, for it reaches a shell."""
     good = NAMES[:5]
     assert names("queue", "show", "", server=server) == good
     assert names("task", "ls", "ma", server=server) == ["mail", "mail-slow"]
     assert names("task", "take", "mail", "--worker", "v", server=server) == ["video@2"]
     assert server.asked[-1].startswith("GET /v1/workers ")
+    assert names("decrypt", "vi", server=server) == ["video@2"]
+    assert names("quarantine", "show", "vi", server=server) == ["video@2"]
+    assert server.asked[-1].startswith("GET /v1/channels ")
     assert names("relay", "show", "vi", server=server) == ["video@2"]
     assert server.asked[-1].startswith("GET /v1/relays ")
     # As the line says, over the environment.
