@@ -207,9 +207,8 @@ is_set(void *arg)
 void
 world_begin(struct world *w, bool through_proxy, const char *setting)
 {
-	char url[192];
-	char own[64];
-	char *args[] = {url, own};
+	char url[192], state[96], own[64];
+	char *args[] = {url, state, own};
 	struct buf why;
 
 	memset(w, 0, sizeof(*w));
@@ -223,9 +222,11 @@ world_begin(struct world *w, bool through_proxy, const char *setting)
 	}
 	snprintf(url, sizeof(url), "--redis.main.url=%s",
 	    through_proxy ? w->proxy.url : w->redis.url);
+	snprintf(
+	    state, sizeof(state), "--server.state_dir=%s", w->redis.folder);
 	snprintf(own, sizeof(own), "%s", setting);
 	buf_init(&why, 1024);
-	assert_int_equal(conf_load(&w->conf, NULL, args, 2, &why), ERR_OK);
+	assert_int_equal(conf_load(&w->conf, NULL, args, 3, &why), ERR_OK);
 	w->loop = loop_new();
 	assert_int_equal(store_open(&w->store, w->loop, w->conf, &why), ERR_OK);
 	assert_true(run_until(w->loop, world_is_ready, w, LIMIT_MS));
