@@ -17,6 +17,7 @@ enum {
 	BACKOFF_MIN_MS = 50,
 	BACKOFF_MAX_MS = 500,
 	HOPELESS_MS = 2000,
+	CLOSE_MS = 200,    /* to end what is under way */
 	GRACE_MS = 150,    /* an outage that clients do not notice */
 	QUIET_ATTEMPTS = 4 /* at the start: the private Redis starts too */
 };
@@ -144,16 +145,31 @@ conn_drop(struct redis_conn *c)
 	c->link = NULL;
 }
 
-void
-redis_conn_close(struct redis_conn *c, void (*cb)(void *arg), void *arg)
+static void
+conn_end(struct redis_conn *c)
 {
 	conn_drop(c);
 	timer_disarm(&c->grace);
 	conn_set_state(c, CONN_CLOSED);
 	conn_set_reason(c, "closed");
+	ops_close(c);
+}
+
+/* Redis lets a client go at the first reply that it cannot write, with all
+ * that it did not read yet: so the answers are waited for. */
+void
+redis_conn_close(struct redis_conn *c, void (*cb)(void *arg), void *arg)
+{
 	c->close_cb = cb;
 	c->close_arg = arg;
-	ops_close(c);
+	c->is_closing = true;
+	if (c->state != CONN_READY || c->pending == 0) {
+		conn_end(c);
+		return;
+	}
+	check_stop(c);
+	fresh_stop(c);
+	conn_step_within(c, CLOSE_MS);
 }
 
 void
@@ -187,7 +203,7 @@ redis_conn_free(struct redis_conn *c)
 bool
 redis_conn_is_ready(const struct redis_conn *c)
 {
-	return c->state == CONN_READY;
+	return c->state == CONN_READY && !c->is_closing;
 }
 
 const char *
@@ -299,6 +315,10 @@ conn_down(struct redis_conn *c, const char *reason)
 void
 conn_lost(struct redis_conn *c, const char *reason)
 {
+	if (c->is_closing) {
+		conn_end(c);
+		return;
+	}
 	conn_down(c, reason);
 	conn_log_lost(c);
 	if (c->events.on_lost != NULL)
@@ -337,6 +357,10 @@ conn_hopeless(struct redis_conn *c, enum err err, const char *reason)
 	char quoted[2 * CONN_REASON_MAX];
 	bool told = c->is_hopeless;
 
+	if (c->is_closing) {
+		conn_end(c);
+		return;
+	}
 	c->is_hopeless = true;
 	conn_down(c, reason);
 	if (!told)
@@ -456,13 +480,17 @@ conn_on_switch(const char *url, void *arg)
 		timer_arm_ms(&c->step, 0);
 }
 
-/* Time to try again, or an attempt took too long. */
+/* Time to try again, or to close, or an attempt took too long. */
 static void
 conn_on_step(void *arg)
 {
 	struct redis_conn *c = arg;
 	char why[CONN_REASON_MAX];
 
+	if (c->is_closing) {
+		conn_end(c);
+		return;
+	}
 	if (c->state == CONN_DOWN) {
 		conn_attempt(c);
 		return;

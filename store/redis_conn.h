@@ -85,8 +85,9 @@ struct redis_conn *redis_conn_open(struct loop *loop,
 /* The sentinels' own password; right after redis_conn_open. */
 void redis_conn_set_sentinel_password(
     struct redis_conn *c, const char *password);
-/* Completes everything with SHUTTING_DOWN (sent writes: STORE_UNKNOWN) from
- * the loop, then calls cb; no further completion comes after it. */
+/* While READY what was given before gets up to 200 ms to be sent and answered.
+ * Completes all else with SHUTTING_DOWN (sent writes: STORE_UNKNOWN) from the
+ * loop, then calls cb; no further completion comes after it. */
 void redis_conn_close(struct redis_conn *c, void (*cb)(void *arg), void *arg);
 void redis_conn_free(struct redis_conn *c);
 

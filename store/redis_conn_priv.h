@@ -144,7 +144,8 @@ struct redis_conn {
 	struct redis_link *link;
 	struct sentinel *sentinel; /* NULL: the url names one Redis */
 	struct timer step;         /* DOWN: until the next attempt; CONNECTING,
-				      LOADING: how long this may take */
+				      LOADING, closing: how long this may
+				      take */
 	struct timer grace;        /* an outage that may go unnoticed */
 	bool is_away;              /* it did not: commands are refused */
 	unsigned attempts;         /* since a command was last answered */
@@ -179,6 +180,7 @@ struct redis_conn {
 	struct log_pace refused_pace, slow_pace;
 	unsigned seconds_slot[SCRIPT_COUNT], calls_slot[SCRIPT_COUNT];
 
+	bool is_closing; /* READY until nothing is pending, or CLOSED */
 	void (*close_cb)(void *arg);
 	void *close_arg;
 };

@@ -160,6 +160,8 @@ op_unlink(struct redis_conn *c, struct conn_op *op)
 	list_del(&op->age);
 	c->pending--;
 	c->pending_bytes -= op_bytes(op);
+	if (c->is_closing && c->state == CONN_READY && c->pending == 0)
+		conn_step_within(c, 0);
 	if (!op->is_looking)
 		return;
 	op->is_looking = false;
@@ -208,7 +210,7 @@ ops_on_done(void *arg)
 	}
 	if (!list_is_empty(&c->done))
 		loop_post(c->loop, &c->done_post);
-	else if (c->close_cb != NULL)
+	else if (c->state == CONN_CLOSED && c->close_cb != NULL)
 		conn_closed(c);
 }
 
@@ -217,7 +219,7 @@ ops_on_done(void *arg)
 static enum err
 op_admit(const struct redis_conn *c, const struct conn_op *op)
 {
-	if (c->state == CONN_CLOSED)
+	if (c->is_closing)
 		return ERR_SHUTTING_DOWN;
 	if (op->args.failed)
 		return ERR_NO_MEMORY;

@@ -360,9 +360,6 @@ backend_close(struct store *s, void (*cb)(void *arg), void *arg)
 	channels_close(s);
 	workers_flush(s);
 	tokens_close(s);
-	/* Nobody waits for their replies; Redis reads them all the same. */
-	if (redis_conn_is_ready(s->conn))
-		redis_conn_flush(s->conn);
 	s->closing = true;
 	others_look(s);
 	batch_abort(s, ERR_SHUTTING_DOWN);

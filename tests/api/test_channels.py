@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import threading
 import time
@@ -359,6 +360,23 @@ def test_a_stop_answers_who_waits(world):
     thread.start()
     assert client.receive().status == 202
     thread.join()
+
+
+def test_a_stop_gives_the_channel_up(world, place):
+    """Though Redis is busy with schedd's earlier commands just then: or the
+    next schedd would have to wait for the lease's end."""
+    redis = place.redis()
+    client = world({"c": {"table": "gu"}}, "CREATE TABLE gu (a text)", redis=redis)
+    schedd, owner = client.schedd, lambda: redis.do("HGET", "sched:channel:{c}:meta", "owner")
+    for _ in range(10):
+        wait_until(owner, what="an owner")
+        redis.do("CLIENT", "PAUSE", 10000, "WRITE")
+        mark = schedd.mark()
+        schedd.process.send_signal(signal.SIGTERM)
+        schedd.wait_log("server.stopping", after=mark)
+        redis.do("CLIENT", "UNPAUSE")
+        assert schedd.wait_end() == 0 and owner() is None
+        schedd.start()
 
 
 def test_pausing_outlives_a_start(world):

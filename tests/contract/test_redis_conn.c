@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -694,7 +695,7 @@ test_failed_arguments(void **state)
 static void
 test_close_completes_everything(void **state)
 {
-	struct answer block, write, read, unsent, late;
+	struct answer block, write, read, last, late;
 
 	(void)state;
 	fixture_open_ready(&f, redis.url, "");
@@ -702,18 +703,70 @@ test_close_completes_everything(void **state)
 	give_write(&f, &write, "k", "one");
 	give_read(&f, &read, "k");
 	redis_conn_flush(f.conn);
-	give_write(&f, &unsent, "k", "two");
+	give_write(&f, &last, "k", "two");
 	fixture_close(&f);
 	assert_int_equal(block.err, ERR_STORE_UNKNOWN);
 	assert_int_equal(write.err, ERR_STORE_UNKNOWN);
 	assert_int_equal(read.err, ERR_SHUTTING_DOWN);
-	assert_int_equal(unsent.err, ERR_SHUTTING_DOWN);
+	assert_int_equal(last.err, ERR_STORE_UNKNOWN);
 	assert_int_equal(
-	    block.count + write.count + read.count + unsent.count, 4);
+	    block.count + write.count + read.count + last.count, 4);
 	fixture_open(&f, redis.url, "");
 	give_write(&f, &late, "k", "three");
 	fixture_close(&f);
 	assert_int_equal(late.err, ERR_SHUTTING_DOWN);
+}
+
+/* More than Redis reads at a time, and it begins to read only now: what was
+ * given is done, what is given after that is refused. */
+static void
+test_close_lets_redis_read_all(void **state)
+{
+	enum { COUNT = 64, BYTES = 1000 };
+	struct answer a[COUNT], late;
+	char value[BYTES];
+
+	(void)state;
+	memset(value, 'v', BYTES);
+	fixture_open_ready(&f, redis.url, "");
+	kill(redis.pid, SIGSTOP);
+	for (int i = 0; i < COUNT; i++)
+		give_script(&f, &a[i], TEST_WRITE, "k", value, BYTES);
+	redis_conn_flush(f.conn);
+	redis_conn_close(f.conn, (void (*)(void *))loop_stop, f.loop);
+	assert_false(redis_conn_is_ready(f.conn));
+	give_write(&f, &late, "k", "late");
+	kill(redis.pid, SIGCONT);
+	loop_run(f.loop);
+	for (int i = 0; i < COUNT; i++) {
+		assert_int_equal(a[i].count, 1);
+		assert_int_equal(a[i].err, ERR_OK);
+	}
+	assert_int_equal(late.err, ERR_SHUTTING_DOWN);
+	assert_int_equal(test_redis_integer(&redis, "LLEN k"), COUNT);
+	redis_conn_free(f.conn);
+	f.conn = NULL;
+}
+
+/* The connection breaks while it closes: that is the end, nothing is tried
+ * again. */
+static void
+test_close_and_lost(void **state)
+{
+	struct answer block;
+
+	(void)state;
+	fixture_open_ready(&f, redis.url, "");
+	give_words(&f, &block, REDIS_WRITE, "BLPOP", "none", "0", NULL);
+	redis_conn_flush(f.conn);
+	redis_conn_close(f.conn, (void (*)(void *))loop_stop, f.loop);
+	test_redis_kill(&redis);
+	loop_run(f.loop);
+	assert_int_equal(block.count, 1);
+	assert_int_equal(block.err, ERR_STORE_UNKNOWN);
+	assert_int_equal(f.lost, 0);
+	redis_conn_free(f.conn);
+	f.conn = NULL;
 }
 
 /* Closed from within an answer, with more answers right behind it. */
@@ -744,7 +797,7 @@ test_close_within_an_answer(void **state)
 	loop_run(f.loop);
 	for (i = 0; i < 10; i++) {
 		assert_int_equal(behind[i].count, 1);
-		assert_int_equal(behind[i].err, ERR_STORE_UNKNOWN);
+		assert_int_equal(behind[i].err, ERR_OK);
 	}
 	redis_conn_free(f.conn);
 	f.conn = NULL;
@@ -826,6 +879,8 @@ main(void)
 	    CASE(test_max_pending_bytes),
 	    CASE(test_failed_arguments),
 	    CASE(test_close_completes_everything),
+	    CASE(test_close_lets_redis_read_all),
+	    CASE(test_close_and_lost),
 	    CASE(test_close_within_an_answer),
 	    CASE(test_free_without_close),
 	    CASE(test_metrics),
