@@ -419,11 +419,15 @@ check_set_weak(struct redis_conn *c, const char *why)
 	if (strcmp(k->weak, why) == 0)
 		return;
 	snprintf(k->weak, sizeof(k->weak), "%s", why);
-	if (why[0] != '\0')
-		log_warn("redis.weak", "reason=%s",
-		    log_quote(quoted, sizeof(quoted), span_of(why)));
-	else
+	if (why[0] == '\0') {
 		log_info("redis.strong", "confirm=%s", level_names[k->level]);
+		return;
+	}
+	log_warn("redis.weak", "reason=%s",
+	    log_quote(quoted, sizeof(quoted), span_of(why)));
+	/* Soon, not when it would have been: the replicas may have left to
+	 * follow another, and the sentinels are asked then. */
+	timer_disarm(&k->again);
 }
 
 /* Draws the conclusions from what is known now. */

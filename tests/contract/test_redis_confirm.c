@@ -167,6 +167,44 @@ test_too_few(void **state)
 	assert_true(run_until(f.loop, weak_is_logged, NULL, LIMIT_MS));
 }
 
+/* How often schedd has looked at the settings. */
+static long long
+looks(void)
+{
+	redisReply *info = test_redis_command(&master, "INFO commandstats");
+	const char *at = strstr(info->str, "cmdstat_config|get:calls=");
+	long long n;
+
+	assert_non_null(at);
+	n = strtoll(strchr(at, '=') + 1, NULL, 10);
+	freeReplyObject(info);
+	return n;
+}
+
+static bool
+looked_again(void *arg)
+{
+	return looks() > *(long long *)arg;
+}
+
+/* Not only when the nine seconds since the last look are over. */
+static void
+test_too_few_is_looked_at_soon(void **state)
+{
+	struct answer write;
+	long long before;
+
+	(void)state;
+	f.conf.confirm_timeout_ms = 100;
+	open_strong();
+	before = looks();
+	kill(replica.pid, SIGSTOP);
+	give_write(&f, &write, "k", "one");
+	wait_answer(&write);
+	assert_int_equal(write.err, ERR_STORE_UNCONFIRMED);
+	assert_true(run_until(f.loop, looked_again, &before, 4000));
+}
+
 /* Has the replica said that it has all there is? It does so each second. */
 static bool
 replica_has_all(void *arg)
@@ -277,6 +315,7 @@ main(void)
 	    T(test_held_until_confirmed),
 	    T(test_replies_of_a_group),
 	    T(test_too_few),
+	    T(test_too_few_is_looked_at_soon),
 	    T(test_no_change_is_confirmed_anew),
 	    T(test_lost_while_held),
 	    T(test_forgotten_script),
