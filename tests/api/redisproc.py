@@ -199,6 +199,14 @@ class Sentinel:
         """The port of what it takes for the master."""
         return int(self.do("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "m")[1])
 
+    def promotes(self, redises):
+        """Which of them it is making the master; None."""
+        for flat in self.do("SENTINEL", "REPLICAS", "m"):
+            facts = dict(zip(flat[::2], flat[1::2]))
+            if b"promoted" in facts[b"flags"]:
+                return next(r for r in redises if r.port == int(facts[b"port"]))
+        return None
+
     def stop(self):
         """kill -9."""
         if self.process and self.process.poll() is None:

@@ -12,6 +12,19 @@ def role(redis):
         return None
 
 
+def follows(redis, master):
+    """Has it all of the master's data? That lists it as soon as they are sent.
+    While it loads them it refuses another master, and Sentinel, which does not
+    look at the answer, tries again ten seconds later; while it writes them it
+    cannot send them on."""
+    try:
+        info = redis.do("INFO", "everything")
+    except (OSError, RedisError):
+        return False
+    wanted = (f"master_port:{master.port}", "master_link_status:up")
+    return all(f"{w}\r\n".encode() in info for w in (*wanted, "aof_rewrite_in_progress:0"))
+
+
 class Set:
     """The servers, and who is master."""
 
@@ -42,13 +55,12 @@ class Set:
         return next(r for r in self.redises if r.port == port)
 
     def is_whole(self):
-        """Has one master all the others as replicas, as all sentinels know?"""
-        count = len(self.redises) - 1
-        try:
-            online = self.master().do("INFO", "replication").count(b"state=online")
-        except (OSError, RedisError):
-            return False
-        return online == count and all(s.knows(count, 2) for s in self.sentinels)
+        """Do all others follow one master, as all sentinels know?"""
+        master = self.master()
+        others = [r for r in self.redises if r is not master]
+        return all(follows(r, master) for r in others) and all(
+            s.knows(len(others), 2) for s in self.sentinels
+        )
 
     def wait_switch(self, old):
         """Until there is another master than old."""
@@ -57,7 +69,9 @@ class Set:
         )
 
 
-def start_set(place, count=3, password=None, sentinel_password=None, **options):
+def start_set(
+    place, count=3, password=None, sentinel_password=None, down_after_ms=1000, **options
+):
     """One master, the rest replicas, three sentinels that know each other."""
     options.setdefault("repl_diskless_sync_delay", "0")
     if password:
@@ -73,13 +87,15 @@ def start_set(place, count=3, password=None, sentinel_password=None, **options):
                 **options,
             )
         )
-    wait_until(
-        lambda: redises[0].do("INFO", "replication").count(b"state=online") == count - 1,
-        what="the replicas",
-    )
+    wait_until(lambda: all(follows(r, redises[0]) for r in redises[1:]), 20, "the replicas")
     sentinels = []
     for _ in range(3):
-        one = Sentinel(place.new_folder(), redises[0], password=sentinel_password)
+        one = Sentinel(
+            place.new_folder(),
+            redises[0],
+            password=sentinel_password,
+            down_after_ms=down_after_ms,
+        )
         place.redises.append(one)
         sentinels.append(one.start())
     wait_until(
