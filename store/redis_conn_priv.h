@@ -161,15 +161,16 @@ struct redis_conn {
 	struct buf spares[SPARE_BUFS]; /* memory of args, for the next ones */
 	size_t spare_bytes;
 	unsigned spare_count;
-	struct list looks; /* given, and wait until fewer are under way */
-	size_t looking;    /* how many are */
-	struct list queue; /* given */
-	struct list out;   /* being written; the first may be so partly */
-	struct list sent;  /* written; replies come in this order */
-	struct list held;  /* changes that were made, not yet confirmed */
-	struct list done;  /* wait for their completion */
-	bool is_waiting;   /* there is a WAIT on out or sent */
-	bool lacks_wait;   /* a change on out has no WAIT behind it */
+	struct list looks;  /* given, and wait until fewer are under way */
+	size_t looking;     /* how many are */
+	bool look_is_large; /* the last answer to one was */
+	struct list queue;  /* given */
+	struct list out;    /* being written; the first may be so partly */
+	struct list sent;   /* written; replies come in this order */
+	struct list held;   /* changes that were made, not yet confirmed */
+	struct list done;   /* wait for their completion */
+	bool is_waiting;    /* there is a WAIT on out or sent */
+	bool lacks_wait;    /* a change on out has no WAIT behind it */
 	struct conn_op *unused;
 	size_t unused_count;
 	struct list by_age; /* all of queue, out, sent and held, oldest first */

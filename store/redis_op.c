@@ -25,6 +25,9 @@
 enum {
 	IOV_MAX_USED = 128, /* pieces per write; two for each command */
 	LOOKS_MAX = 4,      /* under way: what a change waits behind */
+	LOOK_LARGE =
+	    128 * 1024,     /* bytes of an answer; of such, one at a time */
+	ELEMENT_BYTES = 64, /* what one costs beside its text, or so */
 	UNUSED_MAX = 4096,  /* ops kept for reuse; trimmed now and then */
 	EVAL_MAX = 16 * 1024 * 1024,
 	SLOW_US = 500 * 1000,
@@ -274,7 +277,9 @@ op_add(struct redis_conn *c, struct conn_op *op, struct list *list)
 static void
 looks_release(struct redis_conn *c)
 {
-	while (c->looking < LOOKS_MAX && !list_is_empty(&c->looks)) {
+	size_t most = c->look_is_large ? 1 : LOOKS_MAX;
+
+	while (c->looking < most && !list_is_empty(&c->looks)) {
 		struct conn_op *op = OP_OF(c->looks.next);
 
 		list_del(&op->link);
@@ -567,6 +572,17 @@ op_measure(struct redis_conn *c, const struct conn_op *op)
 		    (long long)(us / 1000), held_back);
 }
 
+/* Is it one that keeps Redis and us for milliseconds? */
+static bool
+reply_is_large(const struct redisReply *reply)
+{
+	size_t bytes = reply->len + reply->elements * ELEMENT_BYTES;
+
+	for (size_t i = 0; i < reply->elements && bytes < LOOK_LARGE; i++)
+		bytes += reply->element[i]->len;
+	return bytes >= LOOK_LARGE;
+}
+
 /* Redis made this change: held until a WAIT behind it is answered. */
 static void
 op_hold(
@@ -643,6 +659,8 @@ ops_on_reply(struct redis_conn *c, const struct redisReply *reply)
 	c->attempts = 0;
 	c->heard_us = clock_mono_us();
 	op_measure(c, op);
+	if (op->is_looking)
+		c->look_is_large = reply_is_large(reply);
 	if (reply->type == REDIS_REPLY_ERROR)
 		err = refusal_err(c, op_name(op), reply);
 	if (err == ERR_OK && op->needs_wait) {
