@@ -22,15 +22,18 @@ local check = { holder = check_holder, task = check_task, doing = check_member,
 	dead = check_member, failed = check_member, delayed = check_member }
 if check[what] then
 	local scan = (what == 'holder' or what == 'task') and 'HSCAN' or 'ZSCAN'
-	-- Values come along: few at a time, they may be large.
-	local cursor, n, bytes = ARGV[4], 0, 0
+	-- Values come along, and may be large: how many at a time, the size of
+	-- those before tells.
+	local cursor, n, bytes, slice = ARGV[4], 0, 0, 1
 	repeat
-		local got = call(scan, base .. what, cursor, 'COUNT', 16)
+		local got = call(scan, base .. what, cursor, 'COUNT', slice)
 		cursor = got[1]
 		for i = 1, #got[2], 2 do
 			n, bytes = n + 1, bytes + #got[2][i + 1]
 			check[what](got[2][i])
 		end
+		local fit = math.ceil((1048576 - bytes) * n / (bytes + 1))
+		slice = math.max(1, math.min(2 * slice, 16, n > 0 and fit or 16))
 	until cursor == '0' or n >= tonumber(ARGV[5]) or bytes > 1048576
 	return { mended, cursor, 0, unpack(ids) }
 end
