@@ -462,10 +462,11 @@ never(void *arg)
 }
 
 /* Takes Redis as many us as its argument says. */
-static const char slow[] =
-    "local function now() local t = redis.call('TIME') "
-    "return t[1] * 1000000 + t[2] end "
-    "local e = now() + ARGV[1] while now() < e do end return 7";
+#define SLOWLY                                               \
+	"local function now() local t = redis.call('TIME') " \
+	"return t[1] * 1000000 + t[2] end "                  \
+	"local e = now() + ARGV[1] while now() < e do end "
+static const char slow[] = SLOWLY "return 7";
 
 /* Redis has more to do than the deadline allows, and does it: who waited too
  * long is told, the connection stays, and each answer finds its question. */
@@ -523,6 +524,43 @@ test_looks_wait_apart(void **state)
 	for (size_t i = 0; i < COUNT_OF(looks); i++)
 		assert_int_equal(looks[i].integer, 7);
 	assert_int_equal(redis_conn_pending(f.conn), 0);
+}
+
+/* How many of them were answered while a change was made. */
+static unsigned
+looks_before(struct answer *looks, size_t n, struct answer *write)
+{
+	unsigned done = 0;
+
+	for (size_t i = 0; i < n; i++)
+		done -= looks[i].count;
+	give_write(&f, write, "k", "one");
+	wait_answer(write);
+	assert_int_equal(write->err, ERR_OK);
+	for (size_t i = 0; i < n; i++)
+		done += looks[i].count;
+	return done;
+}
+
+/* A change waits behind one of those that have large answers. */
+static void
+test_large_looks_go_one_by_one(void **state)
+{
+	static const char large[] = SLOWLY "return string.rep('x', 200000)";
+	struct answer looks[20], write;
+
+	(void)state;
+	fixture_open_ready(&f, proxy.url, "");
+	for (size_t i = 0; i < COUNT_OF(looks); i++)
+		give_words(&f, &looks[i], REDIS_LOOK, "EVAL", large, "0",
+		    "20000", NULL);
+	/* Nothing is known of the first ones yet. */
+	for (size_t i = 0; i < 4; i++)
+		wait_answer(&looks[i]);
+	for (unsigned n = 0; n < 3; n++)
+		assert_in_range(
+		    looks_before(looks, COUNT_OF(looks), &write), 0, 2);
+	wait_answers(looks, COUNT_OF(looks));
 }
 
 /* ---- wrong bytes ------------------------------------------------------ */
@@ -771,6 +809,7 @@ main(void)
 	    CASE(test_one_byte_at_a_time),
 	    CASE(test_much_to_do),
 	    CASE(test_looks_wait_apart),
+	    CASE(test_large_looks_go_one_by_one),
 	    CASE_TCP(test_one_byte_at_a_time),
 	    CASE(test_damaged_bytes),
 	    CASE(test_damaged_commands),
