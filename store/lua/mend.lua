@@ -66,10 +66,10 @@ local function place(id)
 	local finished, found = is_finished(id), 0
 	if finished == nil or set_of(id) then return end
 	if finished then
-		if not call('LPOS', base .. 'finish', id) then
-			mended = mended + 1
-			call('RPUSH', base .. 'finish', id)
-		end
+		found = #call('LPOS', base .. 'finish', id, 'COUNT', 0)
+		if found == 0 then call('RPUSH', base .. 'finish', id) end
+		if found > 1 then call('LREM', base .. 'finish', 1 - found, id) end
+		if found ~= 1 then mended = mended + 1 end
 		return
 	end
 	for _, l in ipairs(lane_order) do

@@ -86,6 +86,7 @@ WAYS = {
     "doing-lost": (lambda b: b.do("DEL", "doing"), "doing doing"),
     "holder-lost": (lambda b: b.do("DEL", "holder"), "doing todo:normal"),
     "twice-lane": (add_double, "normal0 todo:normal"),
+    "twice-finish": (lambda b: b.do("RPUSH", "finish", "finish"), "finish finish"),
     "two-lanes": (lambda b: b.do("RPUSH", "todo:low", "high0"), "high0 todo:high"),
     "doing-lane": (lambda b: b.do("RPUSH", "todo:low", "doing"), "doing doing"),
     "finish-lane": (lambda b: b.do("RPUSH", "todo:low", "finish"), "finish finish"),
