@@ -5,6 +5,7 @@
 #include "store/redis_child.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #include "core/loop.h"
 #include "core/mem.h"
 #include "core/secret.h"
+#include "store/aof_tail.h"
 #include "store/redis_child_priv.h"
 
 enum {
@@ -50,6 +52,8 @@ struct redis_child {
 	pid_t pid; /* 0 while there is none */
 	int pidfd;
 	struct event *ev_exit;
+	int tail_fd;                /* says how its file ended */
+	struct event *ev_tail;      /* NULL once that is known */
 	struct timer timer;         /* WAITING: try; STOPPING: kill */
 	struct timer poll;          /* where there is no pidfd */
 	int64_t waits_since_us;     /* for another's end; 0 = does not */
@@ -63,6 +67,7 @@ struct redis_child {
 };
 
 static void child_on_exit(evutil_socket_t fd, short what, void *arg);
+static void child_on_tail(evutil_socket_t fd, short what, void *arg);
 static void child_on_poll(void *arg);
 static void child_on_timer(void *arg);
 static void child_on_gone(void *arg);
@@ -70,8 +75,58 @@ static void child_on_gone(void *arg);
 /* ---- running ---------------------------------------------------------- */
 
 static void
+child_watch_tail(struct redis_child *c)
+{
+	c->ev_tail = event_new(loop_base(c->loop), c->tail_fd,
+	    EV_READ | EV_PERSIST, child_on_tail, c);
+	ASSERT(c->ev_tail != NULL);
+	event_add(c->ev_tail, NULL);
+}
+
+static void
+child_log_tail(const struct aof_tail *t)
+{
+	char quoted[300];
+
+	if (t->end == AOF_CUT)
+		log_warn("redis.aof_cut", "offset=%" PRIu64 " bytes=%" PRIu64,
+		    t->offset, t->bytes);
+	else if (t->end == AOF_STRANGE)
+		log_warn("redis.aof_strange",
+		    "offset=%" PRIu64 " bytes=%" PRIu64, t->offset, t->bytes);
+	else if (t->end == AOF_FAILED)
+		log_warn("redis.aof_unread", "reason=%s",
+		    log_quote(
+			quoted, sizeof(quoted), span_of(strerror(t->code))));
+}
+
+/* Logs how its file ended, unless it ended itself before it knew. */
+static void
+child_take_tail(struct redis_child *c)
+{
+	struct aof_tail t;
+
+	if (c->ev_tail == NULL)
+		return;
+	if (read(c->tail_fd, &t, sizeof(t)) == (ssize_t)sizeof(t))
+		child_log_tail(&t);
+	event_free(c->ev_tail);
+	c->ev_tail = NULL;
+	close(c->tail_fd);
+}
+
+static void
+child_on_tail(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	child_take_tail(arg);
+}
+
+static void
 child_watch(struct redis_child *c)
 {
+	child_watch_tail(c);
 	c->pidfd = pidfd_open(c->pid, 0);
 	if (c->pidfd < 0) {
 		timer_arm_ms(&c->poll, POLL_MS);
@@ -86,6 +141,7 @@ child_watch(struct redis_child *c)
 static void
 child_unwatch(struct redis_child *c)
 {
+	child_take_tail(c);
 	timer_disarm(&c->poll);
 	if (c->ev_exit != NULL)
 		event_free(c->ev_exit);
@@ -98,7 +154,7 @@ child_unwatch(struct redis_child *c)
 static bool
 child_run(struct redis_child *c)
 {
-	pid_t pid = child_spawn(&c->place, c->password);
+	pid_t pid = child_spawn(&c->place, c->password, &c->tail_fd);
 
 	if (pid < 0)
 		return false;

@@ -38,8 +38,10 @@ pid_t child_place_user(const struct child_place *p);
 
 /* 256 random bits in hex; kept in memory only. */
 bool child_make_password(char password[CHILD_SECRET_LEN + 1]) MUST_CHECK;
-/* Starts redis-server; -1 with errno on failure. */
-pid_t child_spawn(const struct child_place *p, const char *password);
+/* Starts redis-server; -1 with errno on failure. tail_fd, never blocking and
+ * the caller's to close, yields a struct aof_tail: how its file ended. */
+pid_t child_spawn(
+    const struct child_place *p, const char *password, int *tail_fd);
 /* The last line of its log that says what went wrong. */
 void child_last_words(const struct child_place *p, char *dst, size_t size);
 

@@ -22,13 +22,15 @@
 #include "core/folder.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "store/aof_tail.h"
 #include "store/redis_child_priv.h"
 
 enum {
 	LOG_MAX_BYTES = 10 * 1024 * 1024,
 	SETTINGS_MAX = 32 * 1024, /* fits a pipe, so writing never waits */
 	LOCK_FD = 3,              /* in the child */
-	HIGH_FD = 10,             /* out of the way of 0 to 3 */
+	TAIL_FD = 4,              /* there too, until exec */
+	HIGH_FD = 10,             /* out of the way of 0 to 4 */
 	EXIT_NO_EXEC = 127,
 	EXIT_LOCKED = 126
 };
@@ -337,7 +339,7 @@ open_log(const struct child_place *p)
 struct spawn {
 	const char *program;
 	const char *folder;
-	int settings_fd, log_fd, lock_fd;
+	int settings_fd, log_fd, lock_fd, tail_fd;
 	pid_t parent;
 	sigset_t signals; /* the mask to go on with */
 };
@@ -354,17 +356,28 @@ reset_signals(const sigset_t *mask)
 	sigprocmask(SIG_SETMASK, mask, NULL);
 }
 
-/* 0 to 3 become settings, log, log, lock; nothing else stays open. */
+/* 0 to 4 become settings, log, log, lock, tail; nothing else stays open. */
 static bool
 move_fds(const struct spawn *s)
 {
 	int settings = fcntl(s->settings_fd, F_DUPFD, HIGH_FD);
 	int log = fcntl(s->log_fd, F_DUPFD, HIGH_FD);
 	int lock = fcntl(s->lock_fd, F_DUPFD, HIGH_FD);
+	int tail = fcntl(s->tail_fd, F_DUPFD, HIGH_FD);
 
 	return dup2(settings, 0) == 0 && dup2(log, 1) == 1 &&
 	       dup2(log, 2) == 2 && dup2(lock, LOCK_FD) == LOCK_FD &&
-	       close_range(LOCK_FD + 1, ~0U, 0) == 0;
+	       dup3(tail, TAIL_FD, O_CLOEXEC) == TAIL_FD &&
+	       close_range(TAIL_FD + 1, ~0U, 0) == 0;
+}
+
+/* Here, as it reads the whole file: schedd's loop must not wait for that. */
+static bool
+mend_tail(void)
+{
+	struct aof_tail tail = aof_tail_mend(AT_FDCWD);
+
+	return write(TAIL_FD, &tail, sizeof(tail)) == (ssize_t)sizeof(tail);
 }
 
 /* In the child: nothing but calls that are safe after fork. */
@@ -383,6 +396,8 @@ run_child(const struct spawn *s)
 	 * that Redis forks to rewrite its file. */
 	if (fcntl(LOCK_FD, F_SETLK, &lock) != 0)
 		_exit(EXIT_LOCKED);
+	if (!mend_tail())
+		_exit(EXIT_NO_EXEC);
 	reset_signals(&s->signals);
 	execl(s->program, program_name, "-", (char *)NULL);
 	_exit(EXIT_NO_EXEC);
@@ -417,21 +432,28 @@ close_if_open(int fd)
 }
 
 pid_t
-child_spawn(const struct child_place *p, const char *password)
+child_spawn(const struct child_place *p, const char *password, int *tail_fd)
 {
 	struct spawn s = {.program = p->program, .folder = p->folder};
+	int code, tail[2] = {-1, -1};
 	pid_t pid = -1;
-	int code;
 
 	s.settings_fd = settings_pipe(p, password);
 	s.log_fd = s.settings_fd < 0 ? -1 : open_log(p);
 	s.lock_fd = s.log_fd < 0 ? -1 : open_in(p, "redis.lock", O_RDWR);
-	if (s.lock_fd >= 0)
+	if (s.lock_fd >= 0 && pipe2(tail, O_CLOEXEC | O_NONBLOCK) == 0) {
+		s.tail_fd = tail[1];
 		pid = fork_child(&s);
+	}
 	code = errno;
 	close_if_open(s.settings_fd);
 	close_if_open(s.log_fd);
 	close_if_open(s.lock_fd);
+	close_if_open(tail[1]);
+	if (pid < 0)
+		close_if_open(tail[0]);
+	else
+		*tail_fd = tail[0];
 	errno = code;
 	return pid;
 }

@@ -400,6 +400,69 @@ test_gives_up_in_the_end(void **state)
 	stop();
 }
 
+/* Stops it, and gives the path of its append-only file. */
+static void
+stop_for_file(char path[500])
+{
+	start();
+	connect_ready();
+	write_one("k", 1);
+	fixture_close(&f);
+	stop();
+	snprintf(path, 500, "%s/redis/appendonlydir/appendonly.aof.1.incr.aof",
+	    state_dir);
+}
+
+static void
+append(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_APPEND);
+
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+/* It starts with what is whole. */
+static void
+test_torn_end(void **state)
+{
+	char path[500];
+
+	(void)state;
+	stop_for_file(path);
+	append(path, "*1\r\n$5\r\nMULTI\r\n*2\r\n$3\r\nDEL\r\n$1\r\nk\r\n*1\r");
+	start();
+	connect_ready();
+	write_one("k", 2);
+	assert_int_equal(log_count("redis.aof_cut"), 1);
+	assert_non_null(strstr(log_last("redis.aof_cut"), " bytes=38"));
+}
+
+/* What is not mended is said, and Redis has its way with it. */
+static void
+test_odd_end(void **state)
+{
+	char path[500], aside[520];
+
+	(void)state;
+	stop_for_file(path);
+	append(path, "*1\r\n$4\r\nEXEC\r\n");
+	start();
+	connect_ready();
+	assert_int_equal(log_count("redis.aof_strange"), 1);
+	assert_non_null(strstr(log_last("redis.aof_strange"), " bytes=14"));
+	fixture_close(&f);
+	stop();
+	snprintf(aside, sizeof(aside), "%s.aside", path);
+	assert_int_equal(rename(path, aside), 0);
+	assert_int_equal(symlink(aside, path), 0);
+	start();
+	connect_ready();
+	write_one("k", 2);
+	assert_int_equal(log_count("redis.aof_unread"), 1);
+	assert_int_equal(log_count("redis.aof_cut"), 0);
+}
+
 /* Data that Redis will not read: told with Redis's own words. */
 static void
 test_damaged_data(void **state)
@@ -640,6 +703,8 @@ main(void)
 	    CASE(test_killed_is_restarted),
 	    CASE(test_ended_is_restarted),
 	    CASE(test_gives_up_in_the_end),
+	    CASE(test_torn_end),
+	    CASE(test_odd_end),
 	    CASE(test_damaged_data),
 	    CASE(test_stop_of_a_hung_one),
 	    CASE(test_free_without_stop),
