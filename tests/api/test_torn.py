@@ -2,6 +2,9 @@
 half written is not done, and not later either."""
 
 import re
+import subprocess
+from itertools import takewhile
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +14,7 @@ from test_kill import runs
 
 pytestmark = pytest.mark.skipif(UNDER_ACL, reason="there no Redis is private")
 
+ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = {"log": {"access": "no"}}
 IDS = [f"t{i:02}" for i in range(20)]
 START, END = b"*1\r\n$5\r\nMULTI\r\n", b"*1\r\n$4\r\nEXEC\r\n"
@@ -93,3 +97,63 @@ def test_a_torn_report(place):
             assert queue.counts() == {"finish": len(IDS)}
             assert sorted(queue.ids("finish")) == IDS
         restart(schedd)
+
+
+def script():
+    """What docs/operations.md has people run before each start of a Redis."""
+    lines = (ROOT / "docs/operations.md").read_text().split("\n")
+    start = lines.index("    #!/bin/sh")
+    return "\n".join(x[4:] for x in takewhile(bool, lines[start:])) + "\n"
+
+
+def resp(*words):
+    """As it stands in the file."""
+    parts = [f"${len(w)}\r\n{w}\r\n" for w in words]
+    return (f"*{len(words)}\r\n" + "".join(parts)).encode()
+
+
+PLAIN = resp("DEL", "a")
+TORN = START + resp("RPUSH", "l", "x" * 12) + PLAIN
+GOOD = PLAIN + TORN + END
+
+
+@pytest.fixture(name="cut")
+def _cut(tmp_path):
+    """Runs the script on a file; what is left of it."""
+    tool, file = tmp_path / "tool", tmp_path / "appendonly.aof.1.incr.aof"
+    tool.write_text(script())
+    manifest = tmp_path / "appendonly.aof.manifest"
+    manifest.write_text(f"file {file.name} seq 1 type i\n")
+
+    def cut(data):
+        file.write_bytes(data)
+        subprocess.run(["sh", tool, manifest], check=False, stdout=subprocess.DEVNULL)
+        return file.read_bytes()
+
+    return cut
+
+
+def test_the_script_for_a_redis_of_ones_own(cut):
+    """It cuts wherever Redis would leave a part of a transaction."""
+    for size in range(1, len(TORN) + len(END)):
+        data = GOOD + (TORN + END)[:size]
+        # Redis itself cuts what is no whole command, and no MULTI before it.
+        expected = (GOOD, data) if size < len(START) else (GOOD,)
+        assert cut(data) in expected, data[len(GOOD) :]
+    assert cut(GOOD) == GOOD
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        TORN + GOOD,
+        TORN + TORN,
+        END + PLAIN,
+        b"nonsense\r\n" + GOOD,
+        TORN + b"\0\0\0\0" + GOOD,
+        START + b"*2\r\n$3\r\nDEL\r\n$1\r\nab\r\n" + GOOD,
+    ],
+)
+def test_the_script_leaves_damage(cut, rest):
+    """What stands behind it would be cut, too."""
+    assert cut(GOOD + rest) == GOOD + rest
