@@ -34,7 +34,7 @@ enum {
 	/* or by the pace of the last calls there is more to do before it; */
 	PUSH_AHEAD_US = 150 * 1000,
 	/* but any may come while nothing waits longer than this. */
-	PUSH_SOON_US = 50 * 1000,
+	PUSH_SOON_US = 25 * 1000,
 	PACE_CALLS = 8
 };
 
