@@ -6,6 +6,7 @@ import secrets
 import signal
 import socket
 import subprocess
+from itertools import takewhile
 from pathlib import Path
 
 from client import connect
@@ -111,6 +112,14 @@ class Redis:
                 _send(stream, *words)
                 answer = _read(stream)
             return answer
+
+
+def cut_script():
+    """What docs/operations.md has people run before each start of a Redis."""
+    page = Path(__file__).resolve().parents[2] / "docs/operations.md"
+    lines = page.read_text().split("\n")
+    start = lines.index("    #!/bin/sh")
+    return "\n".join(x[4:] for x in takewhile(bool, lines[start:])) + "\n"
 
 
 class AclRedis(Redis):

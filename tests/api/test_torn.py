@@ -3,18 +3,16 @@ half written is not done, and not later either."""
 
 import re
 import subprocess
-from itertools import takewhile
-from pathlib import Path
 
 import pytest
 
 from conftest import UNDER_ACL
+from redisproc import cut_script
 from server import wait_until
 from test_kill import runs
 
 pytestmark = pytest.mark.skipif(UNDER_ACL, reason="there no Redis is private")
 
-ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = {"log": {"access": "no"}}
 IDS = [f"t{i:02}" for i in range(20)]
 START, END = b"*1\r\n$5\r\nMULTI\r\n", b"*1\r\n$4\r\nEXEC\r\n"
@@ -99,13 +97,6 @@ def test_a_torn_report(place):
         restart(schedd)
 
 
-def script():
-    """What docs/operations.md has people run before each start of a Redis."""
-    lines = (ROOT / "docs/operations.md").read_text().split("\n")
-    start = lines.index("    #!/bin/sh")
-    return "\n".join(x[4:] for x in takewhile(bool, lines[start:])) + "\n"
-
-
 def resp(*words):
     """As it stands in the file."""
     parts = [f"${len(w)}\r\n{w}\r\n" for w in words]
@@ -121,7 +112,7 @@ GOOD = PLAIN + TORN + END
 def _cut(tmp_path):
     """Runs the script on a file; what is left of it."""
     tool, file = tmp_path / "tool", tmp_path / "appendonly.aof.1.incr.aof"
-    tool.write_text(script())
+    tool.write_text(cut_script())
     manifest = tmp_path / "appendonly.aof.manifest"
     manifest.write_text(f"file {file.name} seq 1 type i\n")
 
