@@ -17,7 +17,13 @@ MUTANTS = {
                 "store/redis_op.c",
                 "if (err == ERR_OK && op->needs_wait) {",
                 "if (err == ERR_OK && op->needs_wait && op->is_wait) {",
-            )
+            ),
+            # And goes on meanwhile.
+            (
+                "store/redis_op.c",
+                "if (c->is_waiting)\n\t\treturn;\n\tlooks_release(c);",
+                "looks_release(c);",
+            ),
         ],
     ),
     2: (
@@ -28,7 +34,12 @@ MUTANTS = {
                 CHECK,
                 "reply->integer >= (long long)c->conf->confirm_replicas;",
                 "reply->integer >= (long long)c->conf->confirm_replicas * 0;",
-            )
+            ),
+            (
+                "store/redis_fresh.c",
+                "reply->type == REDIS_REPLY_INTEGER ? (uint64_t)reply->integer : 0;",
+                "reply->type == REDIS_REPLY_INTEGER ? c->fresh.asked : 0;",
+            ),
         ],
     ),
     3: (
@@ -104,7 +115,11 @@ MUTANTS = {
     16: (
         "goes on when the append-only file is switched off",
         ("S7", 1),
-        [(CHECK, WANTED, f'({WANTED} || strcmp(rules[i].name, "appendonly") == 0)')],
+        [
+            (CHECK, WANTED, f'({WANTED} || strcmp(rules[i].name, "appendonly") == 0)'),
+            # The other look at it, for one that is switched on.
+            (CHECK, ' || strcmp(appendonly, "yes") != 0;', ";"),
+        ],
     ),
     17: (
         "goes on with a master that was away",
