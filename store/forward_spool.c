@@ -212,6 +212,17 @@ settle_end(struct forward *f)
 	rows_committed(ch, &f->at);
 }
 
+void
+settle_count_out(struct forward *f, uint64_t rows, uint64_t bytes)
+{
+	struct channel_numbers *n = &f->ch->numbers;
+
+	if (rows <= n->rows_out)
+		return;
+	n->rows_out = rows;
+	n->bytes_out = bytes;
+}
+
 static void
 settle_on_reply(enum err err, const struct redisReply *reply, void *arg)
 {
@@ -229,8 +240,7 @@ settle_on_reply(enum err err, const struct redisReply *reply, void *arg)
 		}
 		/* Until they are asked for again. */
 		f->settled = f->sent_place;
-		f->ch->numbers.rows_out = f->sent_rows;
-		f->ch->numbers.bytes_out = f->sent_bytes;
+		settle_count_out(f, f->sent_rows, f->sent_bytes);
 		if (f->must_settle && f->settle_sent == f->settle_count)
 			settle_end(f);
 	}
