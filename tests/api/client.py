@@ -111,7 +111,8 @@ class Client:
         for _ in range(TRIES):
             self.send(method, path, body, headers)
             got = self.receive()
-            if got.status != 503 or got.error["name"] != "STORE_BUSY":
+            # One that had no memory for more has no body.
+            if got.status != 503 or b'"STORE_BUSY"' not in got.body:
                 break
             time.sleep(0.1)
         return got
