@@ -131,10 +131,17 @@ move_set_reason(struct move *m, const char *fmt, ...)
 	va_end(args);
 }
 
+/* What has left here comes back; an arrival alone is only to be discarded. */
+static void
+move_turn_back(struct move *m)
+{
+	m->state = m->state == MOVE_ARRIVING ? MOVE_DISCARDING : MOVE_BACK;
+}
+
 static void
 move_undo(struct move *m)
 {
-	m->state = m->state == MOVE_ARRIVING ? MOVE_DISCARDING : MOVE_BACK;
+	move_turn_back(m);
 	timer_arm_ms(&m->timer, 0);
 }
 
@@ -304,8 +311,7 @@ move_next(struct move *m)
 {
 	if (m->is_stopping && can_be_undone(m)) {
 		move_set_reason(m, "an operator took it back");
-		m->state =
-		    m->state == MOVE_ARRIVING ? MOVE_DISCARDING : MOVE_BACK;
+		move_turn_back(m);
 	}
 	m->is_busy = true;
 	switch (m->state) {

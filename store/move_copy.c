@@ -106,22 +106,11 @@ slice_measure(struct move *m, size_t n, size_t bytes)
 	m->slice = next < SLICE_MOST ? next : SLICE_MOST;
 }
 
-static void
-add_key(const struct move *m, const struct store *s, struct buf *args)
-{
-	buf_addf(args, "$%zu\r\n%s{%s}:%s\r\n",
-	    strlen(s->redis->prefix) + strlen(m->queue) + 3 +
-		strlen(keys[m->key].name),
-	    s->redis->prefix, m->queue, keys[m->key].name);
-}
-
-/* The prefix alone, as scripts take it. */
+/* What every script of a move takes first. */
 static void
 add_base(const struct move *m, const struct store *s, struct buf *args)
 {
-	buf_addf(args, "$%zu\r\n%s{%s}:\r\n",
-	    strlen(s->redis->prefix) + strlen(m->queue) + 3, s->redis->prefix,
-	    m->queue);
+	queue_add_key(s, args, m->queue, "");
 	resp_add_i64(args, clock_offset_ms());
 }
 
@@ -134,6 +123,15 @@ index_at(const struct move *m)
 }
 
 /* ---- copying ------------------------------------------------------------ */
+
+/* That slice is through: the next one of its key, or the next key. */
+static void
+slice_through(struct move *m)
+{
+	memcpy(m->at, m->next, sizeof(m->at));
+	if (m->at[0] == '\0')
+		key_begin(m, m->key + 1);
+}
 
 static void
 write_on_reply(enum err err, const struct redisReply *reply, void *arg)
@@ -151,9 +149,7 @@ write_on_reply(enum err err, const struct redisReply *reply, void *arg)
 	if (err == ERR_OK) {
 		if (m->key == 0)
 			m->copied += m->slice_n;
-		memcpy(m->at, m->next, sizeof(m->at));
-		if (m->at[0] == '\0')
-			key_begin(m, m->key + 1);
+		slice_through(m);
 	}
 	move_on_slice(m, err);
 }
@@ -235,9 +231,7 @@ read_on_reply(enum err err, const struct redisReply *reply, void *arg)
 	} else if (count > 0) {
 		slice_write(m, items, count);
 	} else {
-		memcpy(m->at, m->next, sizeof(m->at));
-		if (m->at[0] == '\0')
-			key_begin(m, m->key + 1);
+		slice_through(m);
 		move_on_slice(m, ERR_OK);
 	}
 }
@@ -257,7 +251,7 @@ copy_slice(struct move *m)
 		resp_add_str(&args, "LRANGE");
 	else
 		resp_add_str(&args, "ZRANGE");
-	add_key(m, m->from, &args);
+	queue_add_key(m->from, &args, m->queue, keys[m->key].name);
 	if (is_hash) {
 		resp_add_str(&args, m->at);
 		resp_add_str(&args, "COUNT");

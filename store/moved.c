@@ -190,9 +190,7 @@ move_step_send(const struct move_step *step, redis_reply_cb *cb, void *arg)
 	struct buf args;
 
 	buf_init(&args, 4096);
-	buf_addf(&args, "$%zu\r\n%s{%s}:\r\n",
-	    strlen(s->redis->prefix) + strlen(step->queue) + 3,
-	    s->redis->prefix, step->queue);
+	queue_add_key(s, &args, step->queue, "");
 	for (size_t i = 0; i < COUNT_OF(keys); i++)
 		store_add_key(s, &args, keys[i]);
 	resp_add_i64(&args, clock_offset_ms());

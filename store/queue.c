@@ -14,6 +14,15 @@
 #include "store/moved.h"
 #include "store/reply.h"
 
+void
+queue_add_key(const struct store *s, struct buf *args, const char *queue,
+    const char *name)
+{
+	buf_addf(args, "$%zu\r\n%s{%s}:%s\r\n",
+	    strlen(s->redis->prefix) + strlen(queue) + 3 + strlen(name),
+	    s->redis->prefix, queue, name);
+}
+
 size_t
 queue_hash(struct span name)
 {

@@ -77,6 +77,10 @@ struct queue {
 
 /* ---- queue.c ---------------------------------------------------------- */
 
+/* A key of a queue of this backend; name "": the prefix of all of them, as
+ * scripts take it. */
+void queue_add_key(const struct store *s, struct buf *args, const char *queue,
+    const char *name);
 size_t queue_hash(struct span name);
 struct queue *queue_find(const struct store *s, struct span name);
 /*

@@ -185,8 +185,7 @@ store_task_opts(struct store *s, struct span queue, const struct span *ids,
 		return;
 	buf_init(&args, CALL_MAX_ARGS_BYTES);
 	resp_add_str(&args, "HMGET");
-	buf_addf(
-	    &args, "$%zu\r\n%.*sopts\r\n", q->key.len + 4, SPAN_ARG(q->key));
+	queue_add_key(s, &args, q->name, "opts");
 	for (size_t i = 0; i < n; i++)
 		resp_add_span(&args, ids[i]);
 	redis_conn_command(
