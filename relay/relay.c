@@ -280,25 +280,11 @@ relay_claim(void *arg)
 
 /* ---- handing on --------------------------------------------------------- */
 
-static bool
-has_open(const struct relay *r)
+void
+relay_refuse(struct relay *r, size_t at, const char *reason)
 {
-	for (size_t i = 0; i < r->n; i++)
-		if (r->fates[i] == RELAY_OPEN)
-			return true;
-	return false;
-}
-
-/* After a push: the rest of the batch, or its report. */
-static void
-relay_pushed(struct relay *r, bool went_on)
-{
-	if (!has_open(r))
-		relay_report(r);
-	else if (went_on)
-		relay_push(r);
-	else
-		relay_again(r, "push", "the queue there is full");
+	r->fates[at] = RELAY_REFUSED;
+	r->reasons[at] = reason;
 }
 
 static size_t
@@ -309,6 +295,18 @@ count_open(const struct relay *r)
 	for (size_t i = 0; i < r->n; i++)
 		n += r->fates[i] == RELAY_OPEN;
 	return n;
+}
+
+/* After a push: the rest of the batch, or its report. */
+static void
+relay_pushed(struct relay *r, bool went_on)
+{
+	if (count_open(r) == 0)
+		relay_report(r);
+	else if (went_on)
+		relay_push(r);
+	else
+		relay_again(r, "push", "the queue there is full");
 }
 
 static void
@@ -330,9 +328,7 @@ relay_on_pushed(
 		if (results[i].err == ERR_OK) {
 			r->fates[at] = RELAY_KNOWN;
 		} else if (results[i].err == ERR_PAYLOAD_TOO_LARGE) {
-			r->fates[at] = RELAY_REFUSED;
-			r->reasons[at] = "the payload is larger than the "
-					 "queue there allows";
+			relay_refuse(r, at, RELAY_TOO_LARGE);
 		}
 	}
 	relay_pushed(r, count_open(r) < before);
@@ -407,7 +403,7 @@ relay_extend(struct relay *r)
 static void
 relay_push(struct relay *r)
 {
-	if (!has_open(r)) {
+	if (count_open(r) == 0) {
 		relay_report(r);
 	} else if (clock_mono_us() - r->taken_us > EXTEND_US) {
 		relay_extend(r);

@@ -50,6 +50,11 @@ struct relay {
 	struct buf body;
 };
 
+/* Why a task cannot be handed on, ever. */
+#define RELAY_TOO_LARGE "the payload is larger than the queue there allows"
+
+/* reason: kept as it is. */
+void relay_refuse(struct relay *r, size_t at, const char *reason);
 /* Writes the next open tasks as a push; how many went in is r->pushed. */
 void remote_write(struct relay *r);
 /*

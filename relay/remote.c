@@ -7,7 +7,12 @@
 
 #include "core/json_scan.h"
 
-enum { E_PAYLOAD_TOO_LARGE = 318, E_QUEUE_FULL = 319, E_BODY_TOO_LARGE = 336 };
+/* Is the number in an answer that error's? */
+static bool
+code_is(uint64_t code, enum err err)
+{
+	return code == (uint64_t)err_info(err)->number;
+}
 
 static void
 add_task(struct buf *out, const struct store_task *t, bool is_first)
@@ -61,13 +66,6 @@ read_code(struct scan *s)
 	return code;
 }
 
-static void
-refuse(struct relay *r, size_t at, const char *reason)
-{
-	r->fates[at] = RELAY_REFUSED;
-	r->reasons[at] = reason;
-}
-
 /* One task of the answer. */
 static bool
 read_task(struct relay *r, struct scan *s, size_t at)
@@ -89,11 +87,9 @@ read_task(struct relay *r, struct scan *s, size_t at)
 	}
 	if (span_is(status, "queued") || span_is(status, "exists"))
 		r->fates[at] = RELAY_KNOWN;
-	else if (code == E_PAYLOAD_TOO_LARGE)
-		refuse(r, at,
-		    "the payload is larger than the queue there "
-		    "allows");
-	else if (code != E_QUEUE_FULL)
+	else if (code_is(code, ERR_PAYLOAD_TOO_LARGE))
+		relay_refuse(r, at, RELAY_TOO_LARGE);
+	else if (!code_is(code, ERR_QUEUE_FULL))
 		return false;
 	return true;
 }
@@ -157,19 +153,17 @@ remote_read(
 		return ERR_ANSWER_BAD;
 	}
 	code = read_error(body);
-	if (code == E_PAYLOAD_TOO_LARGE) {
+	if (code_is(code, ERR_PAYLOAD_TOO_LARGE)) {
 		for (size_t i = 0; i < r->pushed; i++)
-			refuse(r, r->places[i],
-			    "the payload is larger than "
-			    "the queue there allows");
+			relay_refuse(r, r->places[i], RELAY_TOO_LARGE);
 		return ERR_OK;
 	}
-	if (code == E_BODY_TOO_LARGE && r->pushed > 1) {
+	if (code_is(code, ERR_BODY_TOO_LARGE) && r->pushed > 1) {
 		r->body_max = r->body.len / 2;
 		return ERR_OK;
 	}
-	if (code == E_BODY_TOO_LARGE) {
-		refuse(r, r->places[0],
+	if (code_is(code, ERR_BODY_TOO_LARGE)) {
+		relay_refuse(r, r->places[0],
 		    "it is larger than a request there "
 		    "may be");
 		return ERR_OK;
