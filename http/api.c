@@ -74,6 +74,12 @@ api_add_seconds(struct buf *out, uint64_t ms)
 }
 
 void
+api_add_number(struct buf *out, const char *name, uint64_t n)
+{
+	buf_addf(out, ",\"%s\":%llu", name, (unsigned long long)n);
+}
+
+void
 api_add_text(struct buf *out, struct span text)
 {
 	if (text.len == 0)

@@ -80,6 +80,8 @@ void api_add_seconds(struct buf *out, uint64_t ms);
 void api_add_text(struct buf *out, struct span text);
 /* JSON bytes as they are; null when there are none. */
 void api_add_raw(struct buf *out, struct span raw);
+/* ,"name":number */
+void api_add_number(struct buf *out, const char *name, uint64_t n);
 /* "name":"text" */
 void api_add_member(struct buf *out, const char *name, struct span text);
 /* {"id":...,"error":{...}} */

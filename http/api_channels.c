@@ -50,12 +50,6 @@ add_state(struct buf *out, const struct store_channel_info *c)
 }
 
 static void
-add_number(struct buf *out, const char *name, uint64_t n)
-{
-	buf_addf(out, ",\"%s\":%llu", name, (unsigned long long)n);
-}
-
-static void
 add_channel(struct buf *out, const struct store_channel_info *c)
 {
 	buf_add_str(out, "{\"name\":");
@@ -71,20 +65,20 @@ add_channel(struct buf *out, const struct store_channel_info *c)
 	else
 		buf_add_str(out, "null");
 	add_state(out, c);
-	add_number(out, "spool_rows", c->spool_rows);
-	add_number(out, "spool_bytes", c->spool_bytes);
+	api_add_number(out, "spool_rows", c->spool_rows);
+	api_add_number(out, "spool_bytes", c->spool_bytes);
 	buf_addf(out, ",\"oldest_s\":%.3f", c->oldest_s);
-	add_number(out, "quarantine_rows", c->quarantined);
-	add_number(out, "rows_total", c->rows_total);
-	add_number(out, "committed_total", c->committed_total);
-	add_number(out, "quarantined_total", c->quarantined_total);
-	add_number(out, "missed_total", c->missed_total);
-	add_number(out, "duplicates_total", c->duplicates);
+	api_add_number(out, "quarantine_rows", c->quarantined);
+	api_add_number(out, "rows_total", c->rows_total);
+	api_add_number(out, "committed_total", c->committed_total);
+	api_add_number(out, "quarantined_total", c->quarantined_total);
+	api_add_number(out, "missed_total", c->missed_total);
+	api_add_number(out, "duplicates_total", c->duplicates);
 	buf_add_str(out, ",\"last_commit\":");
 	api_add_time(out, c->last_commit_at);
-	add_number(out, "max_spool", c->max_spool);
-	add_number(out, "max_spool_bytes", c->max_spool_bytes);
-	add_number(out, "max_quarantine", c->max_quarantine);
+	api_add_number(out, "max_spool", c->max_spool);
+	api_add_number(out, "max_spool_bytes", c->max_spool_bytes);
+	api_add_number(out, "max_quarantine", c->max_quarantine);
 	buf_addf(out, ",\"on_conflict\":\"%s\",\"key\":",
 	    c->on_conflict == CONFLICT_UPDATE ? "update" : "ignore");
 	api_add_text(out, c->key);

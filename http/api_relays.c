@@ -11,12 +11,6 @@ is_seen(const struct auth_caller *caller, const struct store_relay_info *r)
 	       (r->url.len > 0 || auth_sees(caller, r->to));
 }
 
-static void
-add_number(struct buf *out, const char *name, uint64_t n)
-{
-	buf_addf(out, ",\"%s\":%llu", name, (unsigned long long)n);
-}
-
 /* What keeps it from going on now, and what last did. */
 static void
 add_errors(struct buf *out, const struct store_relay_info *r)
@@ -49,13 +43,13 @@ add_relay(struct buf *out, const struct store_relay_info *r)
 	add_errors(out, r);
 	buf_add_str(out, ",\"owner\":");
 	api_add_text(out, r->owner);
-	add_number(out, "waiting_tasks", r->waiting);
+	api_add_number(out, "waiting_tasks", r->waiting);
 	buf_addf(out, ",\"oldest_s\":%.3f", r->oldest_s);
-	add_number(out, "tasks_total", r->tasks_total);
-	add_number(out, "refused_total", r->refused_total);
+	api_add_number(out, "tasks_total", r->tasks_total);
+	api_add_number(out, "refused_total", r->refused_total);
 	buf_add_str(out, ",\"last_batch\":");
 	api_add_time(out, r->last_at);
-	add_number(out, "batch", r->batch);
+	api_add_number(out, "batch", r->batch);
 	buf_add_char(out, '}');
 }
 
