@@ -547,7 +547,7 @@ numbers_read(struct channel *ch, struct reply *c, bool with_owner)
 	n.are_known = true;
 	history_count(ch, &n);
 	ch->numbers = n;
-	forward_count(ch->forward);
+	settle_count_out(ch->forward);
 	floor_raise(ch, &n.at);
 	columns_remembered(ch, text);
 	return true;

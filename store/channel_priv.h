@@ -158,12 +158,15 @@ void forward_turn(struct forward *f);
 struct forward *forward_of_link(struct list *link);
 /* New numbers are in. */
 void forward_on_numbers(struct forward *f);
-/* Numbers are new: what is in the database is out, though the spool has it
- * for a while. */
-void forward_count(struct forward *f);
 void forward_state(const struct forward *f, enum channel_state *state,
     enum err *err, struct span *reason);
 unsigned forward_retry_ms(const struct forward *f);
+
+/* ---- forward_spool.c -------------------------------------------------- */
+
+/* Numbers are new: what is in the database is out, though the spool has it
+ * for a while. */
+void settle_count_out(struct forward *f);
 
 /* ---- pg_db.c ---------------------------------------------------------- */
 

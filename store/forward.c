@@ -313,18 +313,6 @@ forward_wake(struct forward *f)
 		spool_read(f);
 }
 
-/* With rows that were refused it is out when those are counted, too. */
-void
-forward_count(struct forward *f)
-{
-	if (f->must_settle)
-		return;
-	if (f->is_settling && f->sent_serial == f->settle_serial)
-		settle_count_out(f, f->sent_rows, f->sent_bytes);
-	if (f->has_settle)
-		settle_count_out(f, f->settle_rows, f->settle_bytes);
-}
-
 void
 forward_on_numbers(struct forward *f)
 {
@@ -521,7 +509,7 @@ batch_committed(struct forward *f, uint64_t inserted)
 	}
 	batch_quarantine(f, b);
 	batch_free(b);
-	forward_count(f);
+	settle_count_out(f);
 	if (!f->must_settle)
 		rows_committed(ch, &f->at);
 	forward_fine(f);

@@ -233,8 +233,6 @@ void chunk_free(struct chunk *c);
 void settle_add_refused(struct forward *f, const struct batch_row *row,
     struct span text, const char *state, struct span message);
 void settle_send(struct forward *f);
-/* So much of the spool is out, if that is more than is known. */
-void settle_count_out(struct forward *f, uint64_t rows, uint64_t bytes);
 /* What is met on the way to the position, when a batch was committed and
  * perhaps not settled: a row (one that was refused goes to the quarantine),
  * and a place. */

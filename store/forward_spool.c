@@ -212,8 +212,9 @@ settle_end(struct forward *f)
 	rows_committed(ch, &f->at);
 }
 
-void
-settle_count_out(struct forward *f, uint64_t rows, uint64_t bytes)
+/* So much of the spool is out, if that is more than is known. */
+static void
+count_out(struct forward *f, uint64_t rows, uint64_t bytes)
 {
 	struct channel_numbers *n = &f->ch->numbers;
 
@@ -221,6 +222,18 @@ settle_count_out(struct forward *f, uint64_t rows, uint64_t bytes)
 		return;
 	n->rows_out = rows;
 	n->bytes_out = bytes;
+}
+
+/* With rows that were refused it is out when those are counted, too. */
+void
+settle_count_out(struct forward *f)
+{
+	if (f->must_settle)
+		return;
+	if (f->is_settling && f->sent_serial == f->settle_serial)
+		count_out(f, f->sent_rows, f->sent_bytes);
+	if (f->has_settle)
+		count_out(f, f->settle_rows, f->settle_bytes);
 }
 
 static void
@@ -240,7 +253,7 @@ settle_on_reply(enum err err, const struct redisReply *reply, void *arg)
 		}
 		/* Until they are asked for again. */
 		f->settled = f->sent_place;
-		settle_count_out(f, f->sent_rows, f->sent_bytes);
+		count_out(f, f->sent_rows, f->sent_bytes);
 		if (f->must_settle && f->settle_sent == f->settle_count)
 			settle_end(f);
 	}
