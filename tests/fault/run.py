@@ -183,10 +183,14 @@ class Run:
         """p99 of the load's pushes within the next seconds."""
         since = time.monotonic_ns()
         time.sleep(seconds)
+        return self.push_p99_ms_of(since, time.monotonic_ns())
+
+    def push_p99_ms_of(self, since, until):
+        """That, of those that ended in this time (monotonic ns)."""
         self.load.check()
         events = self.history.events()
-        took = checks.latencies_ms(events, "push", since=since)
-        return checks.quantile(took, 0.99) if took else seconds * 1000
+        took = checks.latencies_ms(events, "push", since=since, until=until)
+        return checks.quantile(took, 0.99) if took else (until - since) / 1e6
 
     # -- the end ---------------------------------------------------------
 
