@@ -290,7 +290,7 @@ def s5(run):
         run.note("freeze", number=old)
         with frozen(zombie.process.pid):
             wait_until(promoted, 30, "another master")
-            time.sleep((0, 0.3, 0.1, 1)[number % 4])
+            time.sleep((0, 0.1, 0, 1)[number % 4])
         run.note("wake", number=old)
         wait_until(lambda z=zombie: group.role(z) == "slave", 60, "its demotion")
         group.wait_replicas()
