@@ -208,13 +208,23 @@ class Sentinel:
         """The port of what it takes for the master."""
         return int(self.do("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "m")[1])
 
+    def replicas(self):
+        """What it knows of each."""
+        flats = self.do("SENTINEL", "REPLICAS", "m")
+        return [dict(zip(flat[::2], flat[1::2])) for flat in flats]
+
     def promotes(self, redises):
         """Which of them it is making the master; None."""
-        for flat in self.do("SENTINEL", "REPLICAS", "m"):
-            facts = dict(zip(flat[::2], flat[1::2]))
+        for facts in self.replicas():
             if b"promoted" in facts[b"flags"]:
                 return next(r for r in redises if r.port == int(facts[b"port"]))
         return None
+
+    def has_seen_demotion(self):
+        """Did all that are to be replicas say so when it last asked, each ten
+        seconds? Until then it makes the old master a replica once more, even
+        when another sentinel makes it the master just now."""
+        return all(facts[b"role-reported"] == b"slave" for facts in self.replicas())
 
     def stop(self):
         """kill -9."""

@@ -141,6 +141,8 @@ def test_a_master_that_is_replaced_by_hand(place):
         pushers.wait_more(limit=20)
         wait_until(lambda z=old: role(z) == b"slave", 40, "its demotion")
         wait_until(servers.is_whole, 40, "all replicas")
+        for sentinel in servers.sentinels:
+            wait_until(sentinel.has_seen_demotion, 40, "news of its demotion")
     pushers.stop()
     kept = {k.decode() for k in servers.master().do("HKEYS", "sched:{q}:task")}
     lost = set(pushers.acked) - kept
