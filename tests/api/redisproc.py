@@ -197,8 +197,7 @@ class Sentinel:
 
     def knows(self, replicas, sentinels):
         """Has it found so many replicas and other sentinels?"""
-        flat = self.do("SENTINEL", "MASTER", "m")
-        facts = dict(zip(flat[::2], flat[1::2]))
+        facts = pairs(self.do("SENTINEL", "MASTER", "m"))
         return (
             int(facts[b"num-slaves"]) >= replicas
             and int(facts[b"num-other-sentinels"]) >= sentinels
@@ -210,8 +209,7 @@ class Sentinel:
 
     def replicas(self):
         """What it knows of each."""
-        flats = self.do("SENTINEL", "REPLICAS", "m")
-        return [dict(zip(flat[::2], flat[1::2])) for flat in flats]
+        return [pairs(flat) for flat in self.do("SENTINEL", "REPLICAS", "m")]
 
     def promotes(self, redises):
         """Which of them it is making the master; None."""
@@ -267,6 +265,11 @@ def _read(stream):
     if kind == b"*":
         return [_read(stream) for _ in range(int(rest))]
     return rest
+
+
+def pairs(flat):
+    """A flat reply of fields and values as a dict."""
+    return dict(zip(flat[::2], flat[1::2]))
 
 
 def free_port():

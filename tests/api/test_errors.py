@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from client import Raw
+from redisproc import pairs
 from server import wait_until
 
 # Whether the tick sees a key of the wrong type, too, depends on the moment.
@@ -275,8 +276,7 @@ def test_report_refused(redis, own):
 
 def held(redis):
     """How many tasks the workers hold, by what is kept for each."""
-    flat = redis.do("HGETALL", "sched:{q}:held")
-    return dict(zip(flat[::2], flat[1::2]))
+    return pairs(redis.do("HGETALL", "sched:{q}:held"))
 
 
 def test_report_counts_though_the_take_beside_it_is_refused(redis, own):

@@ -4,7 +4,7 @@ there are three, a Sentinel when there are two Redis)."""
 
 import subprocess
 
-from redisproc import Redis, RedisError
+from redisproc import Redis, RedisError, pairs
 from server import WITH_US, wait_until
 from spaces import Space
 
@@ -217,8 +217,7 @@ class Cluster:
         """Until each of them knows the others and all replicas."""
 
         def known(sentinel):
-            flat = sentinel.do("SENTINEL", "MASTER", MASTER)
-            got = dict(zip(flat[::2], flat[1::2]))
+            got = pairs(sentinel.do("SENTINEL", "MASTER", MASTER))
             others = int(got[b"num-other-sentinels"])
             slaves = int(got[b"num-slaves"])
             enough = others == len(self.sentinels) - 1

@@ -1,13 +1,10 @@
 """What the keys of one queue hold, for checks.k5_shape."""
 
+from redisproc import pairs
+
 # A value of a finished task begins with a byte from here on.
 FINISHED = 128
 LANES = ("todo:high", "todo:normal", "todo:low")
-
-
-def pairs(flat):
-    """A flat reply of fields and values as a dict."""
-    return dict(zip(flat[::2], flat[1::2]))
 
 
 def names(raw):
