@@ -378,9 +378,7 @@ def e1(run):
     is killed in the first half only, so that its memory has a second one. In
     the last tenth it is as fast as one that began just then: what the machine
     is minutes later is no matter of schedd's."""
-    redis = run.redis(**SOAKED)
-    schedd = run.schedd(redis=redis)
-    load = run.start_load(batch=20)
+    redis, schedd, load = soaked(run)
     total = run.seconds(180, 40)
     tenth = total / 10
     time.sleep(2)
@@ -412,8 +410,14 @@ def e1(run):
 # What memory may grow once and for all in the time that is looked at: in three
 # minutes a slope alone would be a matter of single pages.
 RSS_STEP_MIB = 0.25
-# Its AOF is rewritten a few times.
-SOAKED = {"auto_aof_rewrite_min_size": "4mb"}
+
+
+def soaked(run):
+    """What the soak looks at: a Redis whose file is rewritten a few times, a
+    schedd and its load."""
+    redis = run.redis(auto_aof_rewrite_min_size="4mb")
+    schedd = run.schedd(redis=redis)
+    return redis, schedd, run.start_load(batch=20)
 
 
 def beside_fresh_ms(run, seconds):
@@ -421,14 +425,13 @@ def beside_fresh_ms(run, seconds):
     now, in the same time."""
     fresh = Run(run.name, run.seed, run.part, run.slow)
     try:
-        fresh.schedd(redis=fresh.redis(**SOAKED))
-        fresh.start_load(batch=20)
+        redis, _, _ = soaked(fresh)
         time.sleep(2)
         since = time.monotonic_ns()
         time.sleep(seconds)
         until = time.monotonic_ns()
         p99 = run.push_p99_ms_of(since, until), fresh.push_p99_ms_of(since, until)
-        fresh.finish(fresh.redises[0])
+        fresh.finish(redis)
     finally:
         fresh.close()
         fresh.remove()
